@@ -1,0 +1,1 @@
+"""Object stores with obstore's API, on libcurl."""
