@@ -20,16 +20,17 @@ import shutil
 import urllib.request
 import uuid
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from servers import Unavailable, faults, moto, rclone
 from servers.backends import CAPABILITIES, CAPABILITY_NAMES, Backend, s3_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from servers.certificates import Authority
 

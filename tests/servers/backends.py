@@ -46,7 +46,9 @@ class Capabilities:
 CAPABILITY_NAMES = frozenset(each.name for each in fields(Capabilities))
 
 CAPABILITIES = {
-    "memory": Capabilities(http=False, checks_signature=False, sign=False, tags=False, copy_if_not_exists=True),
+    "memory": Capabilities(
+        http=False, checks_signature=False, sign=False, tags=False, copy_if_not_exists=True
+    ),
     "moto": Capabilities(checks_signature=False),
     "rclone": Capabilities(
         conditional_put=False,

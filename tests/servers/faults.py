@@ -75,7 +75,7 @@ class Reply:
     pause: float = 0.0
     """... with that many seconds after each."""
     end: Literal["keep", "close", "reset", "hang"] = "keep"
-    """Afterwards: keep the connection, close it, reset it (RST), or say nothing more until the server ends."""
+    """Afterwards: keep the connection, close it, reset it (RST), or say nothing more while the server runs."""
     raw: bytes | None = None
     """Send these bytes and nothing else of the above, then `end`."""
 
@@ -109,7 +109,9 @@ def hang() -> Reply:
     return Reply(raw=b"", end="hang")
 
 
-def truncated(body: bytes, at: int, *, end: Literal["close", "reset", "hang"] = "close", **headers: str) -> Reply:
+def truncated(
+    body: bytes, at: int, *, end: Literal["close", "reset", "hang"] = "close", **headers: str
+) -> Reply:
     """Promise all of `body`, send its first `at` bytes, and stop in that way."""
     return replace(ok(body[:at], **headers), length=len(body), end=end)
 
@@ -120,7 +122,7 @@ def slow(body: bytes, piece: int, pause: float, **headers: str) -> Reply:
 
 
 def blob(body: bytes, etag: str = '"v1"') -> Callable[[Request], Reply]:
-    """A well-behaved object of that content: GET and HEAD, ranges with 206 and 416, If-Match, If-None-Match."""
+    """A well-behaved object of that content: GET, HEAD, ranges (206 and 416), If-Match, If-None-Match."""
 
     def answer(request: Request) -> Reply:
         headers = {"etag": etag, "last-modified": "Fri, 01 Mar 2024 00:00:00 GMT", "accept-ranges": "bytes"}
@@ -249,7 +251,9 @@ class _Script:
     answers: deque[Answer]
 
     def fits(self, request: Request) -> bool:
-        return bool(self.answers) and self.method in (None, request.method) and self.path in (None, request.path)
+        return (
+            bool(self.answers) and self.method in (None, request.method) and self.path in (None, request.path)
+        )
 
 
 class _Connection:
