@@ -75,7 +75,7 @@ class Reply:
     pause: float = 0.0
     """... with that many seconds after each."""
     end: Literal["keep", "close", "reset", "hang"] = "keep"
-    """Afterwards: keep the connection, close it, reset it (RST), or say nothing more while the server runs."""
+    """Afterwards: keep the connection, close it, reset it (RST), or say nothing until the server ends."""
     raw: bytes | None = None
     """Send these bytes and nothing else of the above, then `end`."""
 
