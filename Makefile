@@ -18,6 +18,8 @@ ARGS ?=
 
 # Python must find the installed package, never this folder, whose compiled modules are missing.
 export PYTHONSAFEPATH := 1
+# cython-lint calls pycodestyle by name.
+export PATH := $(abspath $(BIN)):$(PATH)
 
 SOURCES := pyproject.toml CMakeLists.txt README.md $(shell find obstore_c src -name __pycache__ -prune -o -print)
 C_SOURCES = $(shell find src tests -name '*.[ch]')
