@@ -1,0 +1,1 @@
+"""How fast obstore_c is beside its peers: `python -m benchmarks --help`."""

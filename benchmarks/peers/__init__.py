@@ -1,0 +1,38 @@
+"""The peers: one adapter a file, found by the file's name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.peers.base import Peer
+
+BASELINE = "obstore"
+"""Ratios are to this peer."""
+
+FIRST = (BASELINE, "obstore_c", "limit")
+NOT_ADAPTERS = ("__init__", "base", "obspec_api")
+
+
+def names() -> list[str]:
+    """Every peer: the baseline first, then ours, then the floor, then the rest by name."""
+    found = {path.stem for path in Path(__file__).parent.glob("*.py")} - set(NOT_ADAPTERS)
+    return [name for name in FIRST if name in found] + sorted(found.difference(FIRST))
+
+
+def adapter(name: str) -> type[Peer]:
+    """Class of a peer. Imports the peer's library."""
+    cls: type[Peer] = import_module(f"benchmarks.peers.{name}").Adapter
+    return cls
+
+
+def installed() -> list[str]:
+    """Peers whose library is here, without importing any."""
+    return [name for name in names() if find_spec(MODULES.get(name, name)) is not None]
+
+
+MODULES = {"limit": "pycurl", "pyarrow_fs": "pyarrow"}
+"""What a peer needs, where that is not a module of the peer's own name."""

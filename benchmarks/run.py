@@ -1,0 +1,81 @@
+"""Runs measurements: each in a fresh process, the peers by turns, so that a slow minute hits all alike."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.cases import Case
+    from benchmarks.compare import Run
+    from benchmarks.server.endpoint import Endpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 300.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured, and how long."""
+
+    cases: Sequence[Case]
+    peers: Sequence[str]
+    repetitions: int
+    seconds: float
+    warm_up: float
+    quick: bool
+
+    def __len__(self) -> int:
+        return len(self.cases) * len(self.peers) * self.repetitions
+
+
+def execute(plan: Plan, endpoints: dict[str, Endpoint]) -> Iterator[str | Run]:
+    """Carry out a plan.
+
+    Args:
+        plan: the measurements.
+        endpoints: the servers by name.
+
+    Yields:
+        For each measurement a line about it before it starts, then its result. What failed has `failed`
+        with the reason, what a peer can't do `not_measured`.
+    """
+    for case in plan.cases:
+        for repetition in range(plan.repetitions):
+            for peer in _turn(plan.peers, repetition):
+                yield f"{case.title}: {peer}"
+                yield _measure(plan, case, peer, endpoints[case.server]) | {"repetition": repetition}
+
+
+def _turn(peers: Sequence[str], repetition: int) -> list[str]:
+    """The peers, beginning with another one in each repetition."""
+    start = repetition % len(peers)
+    return [*peers[start:], *peers[:start]]
+
+
+def _measure(plan: Plan, case: Case, peer: str, endpoint: Endpoint) -> Run:
+    job = {
+        "case": case.name,
+        "peer": peer,
+        "quick": plan.quick,
+        "seconds": plan.seconds,
+        "warm_up": plan.warm_up,
+        "endpoint": endpoint.to_json(),
+    }
+    command = [sys.executable, "-m", "benchmarks.measure", json.dumps(job)]
+    failure = {"case": case.name, "peer": peer}
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return failure | {"failed": f"no result within {TIMEOUT:.0f} s"}
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        return failure | {"failed": f"exit status {done.returncode}: {said[-1]}", "trace": said}
+    run: Run = json.loads(done.stdout.strip().splitlines()[-1])
+    return run

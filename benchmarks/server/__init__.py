@@ -1,0 +1,1 @@
+"""The object server of the benchmark: nginx with files that look like a bucket."""

@@ -1,0 +1,266 @@
+"""What one call does, how its result is checked: a class for each verb of a case.
+
+The length of every result is compared inside of the timed section, which costs nothing. Contents are held
+against checksums before and after it, and for small objects now and then inside, the same for every peer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import zlib
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.cases import KIB, Case
+from benchmarks.meter import RSS_UNIT, Meter, Timing
+from benchmarks.peers.base import NotMeasuredError
+from benchmarks.server.objects import LIST_PREFIX, MANIFEST, key_of, listed_key, put_key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from benchmarks.peers.base import Peer
+    from benchmarks.server.endpoint import Endpoint
+
+RANGE = 16 * KIB
+
+
+class WrongResultError(Exception):
+    """A peer returned something else than was stored."""
+
+
+class Work:
+    """Calls that a loop can make: `call(i)` or `await acall(i)`, then `size(result) == expected`."""
+
+    call: Callable[[int], Any]
+    acall: Callable[[int], Awaitable[Any]]
+    expected = 0
+    bytes_per_call = 0
+    verifying = False
+    """Set before and after the timed section, when results are checked whole."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        self.case, self.peer, self.endpoint = case, peer, endpoint
+
+    def size(self, result: Any) -> int:
+        """Length of a result in the measure of `expected`."""
+        return len(result)
+
+    def check(self, number: int, result: Any) -> None:
+        """Hold the whole result against what was stored, or raise WrongResultError."""
+
+    def drive(self, seconds: float) -> Timing | None:
+        """Measure where that is not a loop over `call`; None leaves it to `benchmarks.load`."""
+        return self.peer.drive(self.case, seconds)
+
+    def checksums(self) -> list[int]:
+        """CRC-32 of each object of the case's size."""
+        manifest = json.loads(self.endpoint.file(MANIFEST).read_text())
+        checksums: list[int] = manifest[str(self.case.size)]
+        return checksums
+
+
+class Get(Work):
+    """Objects read whole."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.expected = self.bytes_per_call = case.size
+        self.sums = self.checksums()
+        keys, count = [key_of(case.size, n) for n in range(case.objects)], case.objects
+        self.call = lambda number: peer.get(keys[number % count])
+        self.acall = lambda number: peer.aget(keys[number % count])
+
+    def check(self, number: int, result: Any) -> None:
+        number %= self.case.objects
+        if zlib.crc32(result) != self.sums[number]:
+            raise WrongResultError(f"object {number} of {self.case.size} bytes has the wrong checksum")
+
+
+class Head(Work):
+    """Sizes asked for."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.expected = case.size
+        keys, count = [key_of(case.size, n) for n in range(case.objects)], case.objects
+        self.call = lambda number: peer.head(keys[number % count])
+        self.acall = lambda number: peer.ahead(keys[number % count])
+
+    def size(self, result: int) -> int:
+        return result
+
+
+class Put(Work):
+    """Objects stored. What arrived is read from the server's folder, not through the peer."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.bytes_per_call = case.size
+        body = endpoint.file(key_of(case.size, 0)).read_bytes()
+        self.sum = zlib.crc32(body)
+        keys, count = [put_key_of(case.size, n) for n in range(case.objects)], case.objects
+        self.call = lambda number: peer.put(keys[number % count], body)
+        self.acall = lambda number: peer.aput(keys[number % count], body)
+
+    def size(self, result: Any) -> int:
+        return 0
+
+    def check(self, number: int, result: Any) -> None:
+        path = self.endpoint.file(put_key_of(self.case.size, number % self.case.objects))
+        parts = sorted(path.parent.glob(f"{path.name}.*"), key=lambda part: int(part.suffix[1:]))
+        checksum = 0
+        for part in parts or [path]:
+            with part.open("rb") as file:
+                while piece := file.read(1024 * KIB):
+                    checksum = zlib.crc32(piece, checksum)
+        if checksum != self.sum:
+            raise WrongResultError(f"{path.name} arrived with the wrong checksum")
+        for part in parts:
+            part.unlink()
+
+
+class Stream(Work):
+    """An object read in chunks, which are dropped at once."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.expected = self.bytes_per_call = case.size
+        self.sum, self.seen = self.checksums()[0], 0
+        self.key = key_of(case.size, 0)
+        self.call, self.acall = self._read, self._aread
+
+    def size(self, result: int) -> int:
+        return result
+
+    def _read(self, number: int) -> int:
+        total = self.seen = 0
+        for chunk in self.peer.stream(self.key):
+            total += len(chunk)
+            if self.verifying:
+                self.seen = zlib.crc32(chunk, self.seen)
+            elif self.case.pause:
+                time.sleep(self.case.pause)
+        return total
+
+    async def _aread(self, number: int) -> int:
+        total = self.seen = 0
+        async for chunk in self.peer.astream(self.key):
+            total += len(chunk)
+            if self.verifying:
+                self.seen = zlib.crc32(chunk, self.seen)
+            elif self.case.pause:
+                await asyncio.sleep(self.case.pause)
+        return total
+
+    def check(self, number: int, result: int) -> None:
+        if self.seen != self.sum:
+            raise WrongResultError("the stream has the wrong checksum")
+
+
+def random_starts(case: Case) -> list[int]:
+    """Where the ranges of a case begin; the same places in every run."""
+    numbers = random.Random(20240517)
+    return [numbers.randrange(case.size - RANGE) for _ in range(case.parts)]
+
+
+class Ranges(Work):
+    """Many small parts of one object; the same parts for every peer."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.expected, self.bytes_per_call = case.parts, case.parts * RANGE
+        self.key = key_of(case.size, 0)
+        self.starts = random_starts(case)
+        lengths = [RANGE] * case.parts
+        self.call = lambda number: peer.get_ranges(self.key, self.starts, lengths)
+        self.acall = lambda number: peer.aget_ranges(self.key, self.starts, lengths)
+
+    def check(self, number: int, result: Any) -> None:
+        with self.endpoint.file(self.key).open("rb") as file:
+            for start, piece in zip(self.starts, result, strict=True):
+                if os.pread(file.fileno(), RANGE, start) != bytes(piece):
+                    raise WrongResultError(f"the range at {start} has other bytes")
+
+
+class List(Work):
+    """All keys of a listing of many pages."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.expected = case.parts
+        self.call = lambda number: peer.list(LIST_PREFIX)
+        self.acall = lambda number: peer.alist(LIST_PREFIX)
+
+    def check(self, number: int, result: Any) -> None:
+        if list(self.peer.paths(result)) != [listed_key(n) for n in range(self.case.parts)]:
+            raise WrongResultError("the listing has other keys")
+
+
+class ListArrow(List):
+    """The same as Arrow."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.acall = lambda number: peer.alist_arrow(LIST_PREFIX)
+
+    def size(self, result: Any) -> int:
+        rows: int = result.num_rows
+        return rows
+
+
+class Build(Work):
+    """A client built as a user builds it."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.call = lambda number: peer.build()
+
+    def size(self, result: Any) -> int:
+        return 0
+
+
+class Import(Work):
+    """The library imported by a new interpreter; the interpreter's own start is not counted."""
+
+    SCRIPT = """if True:
+        import time
+        start = time.perf_counter(), time.process_time()
+        import {module}
+        print(time.perf_counter() - start[0], time.process_time() - start[1])
+        import resource
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"""
+
+    def drive(self, seconds: float) -> Timing:
+        if not self.peer.module:
+            raise NotMeasuredError("nothing to import")
+        command = [sys.executable, "-c", self.SCRIPT.format(module=self.peer.module)]
+        meter, latencies = Meter(), array("d")
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            wall, cpu, resident = map(float, done.stdout.split())
+            latencies.append(wall)
+            meter.seconds += wall
+            meter.cpu += cpu
+            meter.peak = max(meter.peak, int(resident) * RSS_UNIT)
+        return meter, latencies
+
+
+VERBS: dict[str, type[Work]] = {
+    "get": Get,
+    "head": Head,
+    "put": Put,
+    "stream": Stream,
+    "ranges": Ranges,
+    "list": List,
+    "listarrow": ListArrow,
+    "build": Build,
+    "import": Import,
+}
