@@ -98,14 +98,19 @@ class UnauthenticatedError(BaseError):
     """The credentials are missing, wrong or expired."""
 
 
-class UnknownConfigurationKeyError(BaseError):
+class ConfigurationError(GenericError, ValueError):
+    """What is raised for a configuration value that cannot be right: a `GenericError` and a `ValueError`."""
+
+
+class UnknownConfigurationKeyError(BaseError, ValueError):
     """A configuration key that the store does not know.
 
     Example:
         >>> raise UnknownConfigurationKeyError.for_key("regoin", ["region", "bucket"], "S3 configuration")
         Traceback (most recent call last):
         ...
-        obstore_c.exceptions.UnknownConfigurationKeyError: Unknown S3 configuration key 'regoin'; did you mean 'region'?
+        obstore_c.exceptions.UnknownConfigurationKeyError: Unknown S3 configuration key 'regoin'; did you mean
+        'region'?
     """
 
     @classmethod
