@@ -174,7 +174,7 @@ class MemoryBackend(Backend):
                 else:
                     directories.append(key[: slash + 1])
                     position = bisect_left(keys, _after(key[: slash + 1]), position)
-        return [common_prefix(directory) for directory in directories], objects
+        return sorted(map(common_prefix, directories)), objects
 
     async def copy(self, io: IO, from_: str, to: str, overwrite: bool) -> None:
         with _lock:
