@@ -1,8 +1,14 @@
-"""Stand-in for the driver: runs operations that never wait."""
+"""The two drivers: the only places in Python that wait.
+
+An operation is a coroutine function whose first argument says who waits. `run` drives it from a blocking call, each
+pause being a native wait without the GIL; `run_async` hands it to asyncio, whose task awaits the same transfers.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from obstore_c._lib.engine import BlockingIO, loop_io
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -10,30 +16,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _BlockingIO:
-    blocking = True
-
-    async def call(self, function: Callable[..., T], /, *args: Any) -> T:
-        return function(*args)
-
-
-class _LoopIO:
-    blocking = False
-
-    async def call(self, function: Callable[..., T], /, *args: Any) -> T:
-        import asyncio
-
-        return await asyncio.to_thread(function, *args)
-
-
-def run(operation: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
-    coroutine = operation(_BlockingIO(), *args)
+def run(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> T:
+    """Run `operation(io, *args, **kwargs)` to its end in this thread and return its result."""
+    io = BlockingIO.acquire()
+    coroutine = operation(io, *args, **kwargs)
     try:
-        coroutine.send(None)
+        waiting = coroutine.send(None)
+        while True:
+            try:
+                io.wait(waiting)
+            except BaseException as error:  # an interrupt: the operation cleans up, then it goes on to the caller
+                waiting = coroutine.throw(error)
+            else:
+                waiting = coroutine.send(None)
     except StopIteration as stop:
-        return stop.value
-    raise RuntimeError("this stand-in cannot wait")
+        return stop.value  # type: ignore[no-any-return]
+    except BaseException:
+        io.settle()
+        raise
+    finally:
+        coroutine.close()
+        io.close()
 
 
-def run_async(operation: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> Coroutine[Any, Any, T]:
-    return operation(_LoopIO(), *args)
+def run_async(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, T]:
+    """The coroutine of `operation` for the running event loop."""
+    return operation(loop_io(), *args, **kwargs)

@@ -1,0 +1,118 @@
+#include "handles.h"
+
+#include <stdlib.h>
+
+static void handle_free(oc_loop *loop, oc_handle *handle)
+{
+    if (handle->before != NULL) {
+        handle->before->next = handle->next;
+    } else {
+        loop->handles = handle->next;
+    }
+    if (handle->next != NULL) {
+        handle->next->before = handle->before;
+    }
+    if (handle->easy != NULL) {
+        oc_curl.easy_cleanup(handle->easy);
+    }
+    oc_profile_unref(handle->profile);
+    free(handle);
+}
+
+/* Options that never change. Keys are bytes on the wire: no path squashing, no decoding; signals are the
+ * interpreter's. The profile's options come last, so that a user can override. */
+static int handle_prepare(oc_handle *handle, int *failed)
+{
+    oc_easy *easy = handle->easy;
+    oc_curl.easy_setopt(easy, OC_OPT_NOSIGNAL, 1L);
+    oc_curl.easy_setopt(easy, OC_OPT_PATH_AS_IS, 1L);
+    oc_curl.easy_setopt(easy, OC_OPT_PROTOCOLS_STR, "http,https");
+    oc_curl.easy_setopt(easy, OC_OPT_QUICK_EXIT, 1L);
+    oc_curl.easy_setopt(easy, OC_OPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    oc_curl.easy_setopt(easy, OC_OPT_BUFFERSIZE, 512L * 1024);
+    oc_curl.easy_setopt(easy, OC_OPT_UPLOAD_BUFFERSIZE, 512L * 1024);
+    oc_curl.easy_setopt(easy, OC_OPT_ERRORBUFFER, handle->error);
+    oc_curl.easy_setopt(easy, OC_OPT_WRITEFUNCTION, oc_transfer_on_body);
+    oc_curl.easy_setopt(easy, OC_OPT_HEADERFUNCTION, oc_transfer_on_header);
+    return oc_profile_apply(handle->profile, easy, failed);
+}
+
+static oc_handle *handle_new(oc_loop *loop, oc_profile *profile)
+{
+    oc_handle *handle = calloc(1, sizeof *handle);
+    if (handle == NULL) {
+        return NULL;
+    }
+    oc_profile_ref(profile);
+    handle->profile = profile;
+    handle->next = loop->handles;
+    if (loop->handles != NULL) {
+        loop->handles->before = handle;
+    }
+    loop->handles = handle;
+    handle->easy = oc_curl.easy_init();
+    if (handle->easy == NULL) {
+        handle_free(loop, handle);
+        return NULL;
+    }
+    return handle;
+}
+
+oc_handle *oc_handle_get(oc_loop *loop, oc_profile *profile, int *code, int *failed_option)
+{
+    if (profile->idle_generation[loop->index] != loop->generation) {
+        profile->idle_generation[loop->index] = loop->generation;
+        profile->idle[loop->index] = NULL;
+    }
+    oc_handle *handle = profile->idle[loop->index];
+    if (handle != NULL) {
+        profile->idle[loop->index] = handle->next_idle;
+        return handle;
+    }
+    *code = OC_CURLE_OUT_OF_MEMORY;
+    handle = handle_new(loop, profile);
+    if (handle != NULL) {
+        *code = handle_prepare(handle, failed_option);
+        if (*code != OC_CURLE_OK) {
+            handle_free(loop, handle);
+            return NULL;
+        }
+    }
+    return handle;
+}
+
+void oc_handle_put(oc_loop *loop, oc_handle *handle)
+{
+    if (handle->profile->retired) {
+        handle_free(loop, handle);
+        return;
+    }
+    handle->next_idle = handle->profile->idle[loop->index];
+    handle->profile->idle[loop->index] = handle;
+}
+
+void oc_handles_drop_retired(oc_loop *loop)
+{
+    for (oc_handle *handle = loop->handles, *next; handle != NULL; handle = next) {
+        next = handle->next;
+        oc_handle **link = &handle->profile->idle[loop->index];
+        if (!handle->profile->retired) {
+            continue;
+        }
+        while (*link != NULL && *link != handle) {
+            link = &(*link)->next_idle;
+        }
+        if (*link == handle) {
+            *link = handle->next_idle;
+            handle_free(loop, handle);
+        }
+    }
+}
+
+void oc_handles_free_all(oc_loop *loop)
+{
+    while (loop->handles != NULL) {
+        loop->handles->profile->idle[loop->index] = NULL;
+        handle_free(loop, loop->handles);
+    }
+}

@@ -1,0 +1,893 @@
+"""The native transfer engine, as Python sees it.
+
+`Transfer` is one HTTP exchange, request and response in one object. It is started through an `IO` object, which says who
+waits for it: `BlockingIO` (the calling thread, without the GIL) or `LoopIO` (an asyncio event loop). `await transfer`
+works with both, because a transfer follows asyncio's future protocol and a blocking driver understands it as well.
+
+Ownership. A `Transfer` owns its C transfer; while the engine works on it, the C transfer points back with a borrowed
+pointer that is only used under the GIL. A `Transfer` that dies early cancels the C transfer and leaves it behind as an
+orphan; whoever drains its mailbox frees it, and with it the caller's buffers that libcurl was reading or filling.
+"""
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.unicode cimport PyUnicode_DecodeLatin1
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memchr
+
+from obstore_c._lib.buffer cimport Bytes, bytes_from_bytes, bytes_from_owner
+from obstore_c._lib.oc_engine cimport *
+
+import atexit
+import os
+
+cdef extern from "Python.h":
+    object PyWeakref_NewRef(object ob, object callback)
+    void* PyWeakref_GetObject(object reference)
+
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #include <winsock2.h>
+    static void oc_wake_read(int fd) { char b[256]; while (recv((SOCKET)fd, b, sizeof b, 0) == sizeof b) {} }
+    #else
+    #include <unistd.h>
+    static void oc_wake_read(int fd) { char b[256]; while (read(fd, b, sizeof b) == (ssize_t)sizeof b) {} }
+    #endif
+    """
+    void oc_wake_read(int fd) noexcept nogil
+
+DEFAULT_MAX_IN_FLIGHT = 256
+
+cdef enum:
+    SIGNAL_CHECK_MS = 50
+    ORPHAN_WAIT_MS = 100
+    SPARE_DESCRIPTORS = 128
+    IDLE_IOS = 64
+
+
+# ---- The engine itself ----
+
+cdef oc_engine* _engine = NULL
+cdef oc_mailbox* _orphans = NULL  # what closed mailboxes leave; lives for ever
+cdef int _generation = 0  # counts forks: transfers of another generation belong to a parent process
+cdef int _loops = 0  # asked for; 0: chosen from the machine
+
+
+def load(str path):
+    """Bind to the libcurl that the shared library at `path` is or links to.
+
+    Raises:
+        ImportError: there is none, it is too old, or it is not thread-safe.
+    """
+    global _orphans
+    cdef char error[512]
+    cdef bytes encoded = os.fsencode(path)
+    if oc_curl_load(encoded, error, sizeof(error)) < 0:
+        raise ImportError((<bytes>error).decode("utf-8", "replace"))
+    if _orphans == NULL:
+        _orphans = oc_mailbox_new(-1)
+        if _orphans == NULL:
+            raise MemoryError
+
+
+def configure(*, int loops):
+    """Set the number of engine threads (1 to 16), before the first request of the process.
+
+    Raises:
+        ValueError: out of range.
+        RuntimeError: the engine runs already.
+    """
+    global _loops
+    if not 1 <= loops <= 16:
+        raise ValueError(f"loops must be between 1 and 16, not {loops}")
+    if _engine != NULL:
+        raise RuntimeError("the engine runs already: set the number of loops before the first request")
+    _loops = loops
+
+
+def stats():
+    """Numbers of the running engine, for tests and diagnosis: bytes kept idle, slabs in use, threads."""
+    cdef size_t idle = 0, out = 0
+    oc_pool_stats(&idle, &out)
+    return {"idle_bytes": idle, "slabs": out, "loops": _engine.loop_count if _engine != NULL else 0}
+
+
+def option_number(str name):
+    """The number of libcurl's option `name` (without CURLOPT_), or -1 if the engine does not know it."""
+    return oc_curl_option_number(name.encode("ascii"))
+
+
+cdef int _default_loops():
+    setting = os.environ.get("OBSTORE_C_LOOPS")
+    if _loops:
+        return _loops
+    if setting is not None and setting.isdigit():
+        return max(1, min(16, int(setting)))
+    return max(1, min(4, (os.cpu_count() or 1) // 4))
+
+
+cdef oc_engine* _running_engine() except NULL:
+    global _engine
+    cdef int loops, room
+    if _engine == NULL:
+        loops = _default_loops()
+        room = max(8, oc_socket_limit() - SPARE_DESCRIPTORS)
+        _engine = oc_engine_new(loops, min(room, 2048))
+        if _engine == NULL:
+            raise OSError("the transfer engine cannot start: no thread, descriptor or memory to be had")
+        atexit.register(shutdown)
+    return _engine
+
+
+def shutdown():
+    """Stop the engine's threads after failing everything in flight. The next request starts it anew."""
+    global _engine
+    cdef oc_engine* engine = _engine
+    _engine = NULL
+    if engine != NULL:
+        with nogil:
+            oc_engine_stop(engine)  # its memory stays: transfers still point to it
+
+
+def _after_fork():
+    global _engine, _generation
+    _engine = NULL
+    _generation += 1
+    oc_engine_after_fork()
+    _idle_ios.clear()
+    _loop_ios.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+# ---- Options shared by a store's transfers ----
+
+@cython.final
+cdef class Profile:
+    """libcurl options that all transfers of a store share.
+
+    Args:
+        options: option name without CURLOPT_ (those of curl_api.h) or number, to int, str or bytes.
+        max_in_flight: transfers at a time to one host; further ones wait in the engine's queue.
+
+    Raises:
+        ValueError: an unknown name, or a value that does not fit the option's type.
+    """
+
+    cdef oc_profile* profile
+    cdef readonly dict options
+    cdef readonly int max_in_flight
+
+    def __init__(self, options, max_in_flight=None):
+        cdef size_t index = 0
+        self.options = dict(options)
+        self.max_in_flight = DEFAULT_MAX_IN_FLIGHT if max_in_flight is None else max_in_flight
+        if self.max_in_flight < 1:
+            raise ValueError("max_in_flight must be at least 1")
+        self.profile = oc_profile_new(len(self.options), self.max_in_flight)
+        if self.profile == NULL:
+            raise MemoryError
+        for name, value in self.options.items():
+            _set_option(self.profile, index, name, value)
+            index += 1
+
+    def __dealloc__(self):
+        if self.profile != NULL:
+            self.profile.retired = True
+            oc_profile_unref(self.profile)
+
+    def __eq__(self, other):
+        return (isinstance(other, Profile) and self.options == (<Profile>other).options
+                and self.max_in_flight == (<Profile>other).max_in_flight)
+
+    def __hash__(self):
+        return hash((frozenset(self.options.items()), self.max_in_flight))
+
+
+cdef int _set_option(oc_profile* profile, size_t index, object name, object value) except -1:
+    cdef int number = name if isinstance(name, int) else oc_curl_option_number(name.encode("ascii", "replace"))
+    cdef bytes data
+    if number < 0:
+        raise ValueError(f"libcurl option {name!r} is not known here: give its number (pycurl.{name})")
+    if 20000 <= number < 30000:
+        raise ValueError(f"libcurl option {name!r} takes a function, which the engine cannot call")
+    if number < 10000 or 30000 <= number < 40000:
+        if not isinstance(value, int):
+            raise ValueError(f"libcurl option {name!r} takes an int, not {type(value).__name__}")
+        oc_profile_set_integer(profile, index, number, value)
+        return 0
+    if not isinstance(value, (str, bytes)):
+        raise ValueError(f"libcurl option {name!r} takes str or bytes, not {type(value).__name__}")
+    data = value.encode() if isinstance(value, str) else value
+    if number < 40000 and b"\0" in data:
+        raise ValueError(f"the value of libcurl option {name!r} has a NUL")
+    if oc_profile_set_data(profile, index, number, data, len(data)) < 0:
+        raise MemoryError
+    return 0
+
+
+# ---- Transfers ----
+
+# The caller's buffers that the engine uses: released when the transfer is over or the segment was taken.
+cdef struct Pins:
+    bint has_body
+    Py_buffer body
+    Py_buffer segments[4]
+    unsigned int fed
+    unsigned int taken
+
+
+cdef void _release_pins(oc_transfer* transfer) noexcept:
+    cdef Pins* pins = <Pins*>transfer.pins
+    if pins == NULL:
+        return
+    transfer.pins = NULL
+    if pins.has_body:
+        PyBuffer_Release(&pins.body)
+    while pins.taken != pins.fed:
+        PyBuffer_Release(&pins.segments[pins.taken % 4])
+        pins.taken += 1
+    PyMem_Free(pins)
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Slab:
+    """Owner of one pooled block of memory; gives it back when it dies."""
+
+    cdef oc_slab* slab
+
+    def __dealloc__(self):
+        if self.slab != NULL:
+            oc_pool_put(self.slab)
+
+
+@cython.final
+@cython.freelist(256)
+cdef class Transfer:
+    """One HTTP exchange: started by `IO.start`, awaited for its response, which is this same object."""
+
+    cdef oc_transfer* transfer
+    cdef IO io
+    cdef Profile profile
+    cdef Bytes _body
+    cdef object _callback
+    cdef object _context
+    cdef int _fork_generation
+    cdef bint _done
+    cdef bint _held
+    cdef bint _woken
+    cdef bint _cancelled
+    cdef public bint _asyncio_future_blocking
+    cdef object __weakref__
+
+    def __dealloc__(self):
+        if self.transfer == NULL or self._fork_generation != _generation:
+            return
+        if self._done:
+            oc_transfer_free(self.transfer)
+        else:
+            self.transfer.owner = NULL
+            oc_transfer_cancel(self.transfer)
+
+    def __repr__(self):
+        state = "in flight" if not self.done() else f"status {self.status}, {self.received} bytes"
+        return f"<Transfer {state}>"
+
+    # -- Waiting: the iterator that `await` drives, and asyncio's future protocol --
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._done or self._held:
+            raise StopIteration(self)
+        return self._wait()
+
+    cdef Transfer _wait(self):
+        if self._fork_generation != _generation:
+            self._abandon()
+        self._woken = self._done
+        self._asyncio_future_blocking = True
+        return self
+
+    # In a forked child: the engine that works on this transfer lives in the parent.
+    cdef void _abandon(self):
+        self._done = True
+        self.transfer.curl_code = OC_CODE_ENGINE_STOPPED
+
+    def get_loop(self):
+        return self.io.get_loop()
+
+    def add_done_callback(self, callback, *, context=None):
+        self._callback = callback
+        self._context = context
+        if self._woken:
+            self._schedule()
+
+    def remove_done_callback(self, callback):
+        removed = self._callback is not None
+        self._callback = None
+        return int(removed)
+
+    def done(self):
+        return self._done
+
+    def cancelled(self):
+        return self._cancelled
+
+    def cancel(self, msg=None):
+        """Stop the transfer at once. Returns False when it was over already."""
+        if self._done or self._cancelled or self._fork_generation != _generation:
+            return False
+        self._cancelled = True
+        oc_transfer_cancel(self.transfer)
+        if self._callback is not None:
+            self._schedule()
+        return True
+
+    def result(self):
+        if self._cancelled:
+            from asyncio import CancelledError
+
+            raise CancelledError
+        return None
+
+    def exception(self):
+        return None
+
+    cdef void _schedule(self):
+        callback, context = self._callback, self._context
+        self._callback = self._context = None
+        self.io.get_loop().call_soon(callback, self, context=context)
+
+    # -- The response --
+
+    @property
+    def response(self):
+        return self
+
+    @property
+    def status(self):
+        """HTTP status of the final answer; 0 if none came."""
+        return self.transfer.status
+
+    @property
+    def curl_code(self):
+        """0, libcurl's error code, or a negative number if the engine ended the transfer."""
+        return self.transfer.curl_code
+
+    @property
+    def curl_message(self):
+        cdef char* message = self.transfer.message
+        return "" if message == NULL else (<bytes>message).decode("utf-8", "replace")
+
+    @property
+    def cancelled_by_engine(self):
+        return self.transfer.curl_code < 0
+
+    @property
+    def complete(self):
+        """False while the body is on hold or the transfer goes on."""
+        return self._done
+
+    @property
+    def content_length(self):
+        return self.transfer.content_length
+
+    @property
+    def received(self):
+        """Bytes of the body that arrived."""
+        return self.transfer.received
+
+    @property
+    def http_version(self):
+        """libcurl's number: 2 for HTTP/1.1, 3 for HTTP/2, 30 for HTTP/3."""
+        return self.transfer.http_version
+
+    @property
+    def retry_safe(self):
+        """True when the request cannot have reached the server: no name, no connection."""
+        return self.transfer.curl_code in (5, 6, 7, 35, 60) and self.transfer.status == 0
+
+    @property
+    def timings(self):
+        """Seconds since the start: queue (before the start), dns, connect, tls, first_byte, total."""
+        cdef oc_timings* t = &self.transfer.timings
+        return {"queue": t.queue_us / 1e6, "dns": t.dns_us / 1e6, "connect": t.connect_us / 1e6,
+                "tls": t.tls_us / 1e6, "first_byte": t.first_byte_us / 1e6, "total": t.total_us / 1e6}
+
+    @property
+    def body(self):
+        """The collected body. Of a held response: what arrived before it was put on hold."""
+        cdef Slab owner
+        if self._body is None:
+            owner = Slab.__new__(Slab)
+            owner.slab = oc_transfer_take_body(self.transfer)
+            if owner.slab == NULL:
+                self._body = bytes_from_bytes(b"")
+            else:
+                self._body = bytes_from_owner(owner, owner.slab.data, self.transfer.collected_size)
+        return self._body
+
+    def header(self, str name):
+        """The last header called `name`, whatever its case, or None."""
+        cdef bytes wanted = name.lower().encode("latin-1")
+        cdef const char* value = NULL
+        cdef size_t size = _find_header(self.transfer.head, self.transfer.head_size, wanted, len(wanted), &value)
+        return None if value == NULL else PyUnicode_DecodeLatin1(value, size, NULL)
+
+    def headers(self):
+        """All header lines as (name, value), in order."""
+        cdef bytes head = self.transfer.head[: self.transfer.head_size] if self.transfer.head != NULL else b""
+        pairs = []
+        for line in head.decode("latin-1").split("\r\n")[1:]:
+            name, colon, value = line.partition(":")
+            if colon:
+                pairs.append((name, value.strip(" \t")))
+        return pairs
+
+    # -- A body on hold --
+
+    def feed(self, buffer):
+        """Queue a writable buffer for the next bytes of the body; at most 4 at a time.
+
+        It is filled from its start; `filled()` tells how far. It is held until then.
+        """
+        cdef Pins* pins = _pins(self.transfer)
+        cdef Py_buffer* view
+        if pins.fed - pins.taken >= OC_SEGMENTS:
+            raise RuntimeError("too many buffers are queued")
+        view = &pins.segments[pins.fed % 4]
+        PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE)
+        if view.len == 0:
+            PyBuffer_Release(view)
+            raise ValueError("the buffer is empty")
+        pins.fed += 1
+        oc_transfer_feed(self.transfer, <char*>view.buf, view.len)
+
+    def filled(self):
+        """Awaitable: waits until the oldest fed buffer is full or the body is over, and gives the bytes in it."""
+        cdef Filled waiter = Filled.__new__(Filled)
+        waiter.transfer = self
+        return waiter
+
+    def attach(self, IO io):
+        """Let `io` wait for what happens from now on: another thread or event loop goes on with the body."""
+        if io is not self.io and self._fork_generation == _generation:
+            oc_transfer_attach(self.transfer, io.mailbox)
+            self.io = io
+
+    cdef int64_t _take_segment(self) except -2:
+        cdef Pins* pins = <Pins*>self.transfer.pins
+        cdef int64_t used
+        if pins == NULL or pins.taken == pins.fed:
+            raise RuntimeError("no buffer was fed")
+        used = oc_transfer_take_segment(self.transfer)
+        if used >= 0:
+            PyBuffer_Release(&pins.segments[pins.taken % 4])
+            pins.taken += 1
+        return used
+
+
+@cython.final
+cdef class Filled:
+    cdef Transfer transfer
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef int64_t used = self.transfer._take_segment()
+        if used >= 0:
+            raise StopIteration(used)
+        if self.transfer._done:
+            raise RuntimeError("the transfer ended without closing its buffers")
+        return self.transfer._wait()
+
+
+cdef Pins* _pins(oc_transfer* transfer) except NULL:
+    if transfer.pins == NULL:
+        transfer.pins = PyMem_Calloc(1, sizeof(Pins))
+        if transfer.pins == NULL:
+            raise MemoryError
+    return <Pins*>transfer.pins
+
+
+# RFC 9112 5: lines of "name: value" with blanks around the value.
+cdef size_t _find_header(const char* head, size_t head_size, const char* name, size_t name_size,
+                         const char** value) noexcept nogil:
+    cdef const char* line = head
+    cdef const char* end = head + head_size
+    cdef const char* newline
+    cdef const char* stop
+    cdef size_t i, found = 0
+    while line != NULL and line < end:
+        newline = <const char*>memchr(line, c"\n", end - line)
+        stop = newline if newline != NULL else end
+        if <size_t>(stop - line) > name_size and line[name_size] == c":":
+            i = 0
+            while i < name_size and _lower(line[i]) == name[i]:
+                i += 1
+            if i == name_size:
+                value[0] = line + name_size + 1
+                while value[0] < stop and (value[0][0] == c" " or value[0][0] == c"\t"):
+                    value[0] += 1
+                while stop > value[0] and stop[-1] in (c" ", c"\t", c"\r"):
+                    stop -= 1
+                found = stop - value[0]
+        line = newline + 1 if newline != NULL else NULL
+    return found
+
+
+cdef inline char _lower(char c) noexcept nogil:
+    return c + 32 if c"A" <= c <= c"Z" else c
+
+
+# Marks what happened to every transfer taken from a mailbox, frees orphans, and returns those somebody waits for.
+cdef list _deliver(oc_transfer* first):
+    cdef oc_transfer* current
+    cdef Transfer transfer
+    cdef list waiting = []
+    while first != NULL:
+        current = first
+        first = first.taken_next
+        if current.taken_events & OC_EVENT_DONE:
+            if current.owner == NULL:
+                _release_pins(current)
+                oc_transfer_free(current)
+                continue
+        elif current.owner == NULL:
+            continue
+        transfer = <Transfer>current.owner
+        if current.taken_events & OC_EVENT_HELD:
+            transfer._held = True
+        if current.taken_events & OC_EVENT_DONE:
+            transfer._done = True
+            _release_body(current)
+        transfer._woken = True
+        if transfer._callback is not None:
+            waiting.append(transfer)
+    return waiting
+
+
+# The request body goes back at once; segments when they are taken.
+cdef void _release_body(oc_transfer* transfer) noexcept:
+    cdef Pins* pins = <Pins*>transfer.pins
+    if pins != NULL and pins.has_body:
+        pins.has_body = False
+        PyBuffer_Release(&pins.body)
+
+
+# ---- Who waits ----
+
+cdef class IO:
+    """Starts transfers and waits for them. Base of `BlockingIO` and `LoopIO`."""
+
+    cdef oc_mailbox* mailbox
+    cdef int generation
+    cdef object __weakref__
+
+    def __dealloc__(self):
+        self._close()
+
+    # Afterwards nothing is written to the descriptor any more. A forked child leaves the parent's mailbox alone: its
+    # lock may have been held by a thread that does not exist here.
+    cdef void _close(self):
+        cdef oc_mailbox* mailbox = self.mailbox
+        self.mailbox = NULL
+        if mailbox != NULL and self.generation == _generation:
+            _deliver(oc_mailbox_close(mailbox, _orphans))
+            oc_mailbox_unref(mailbox)
+
+    cdef int _open(self, int fd) except -1:
+        if _orphans == NULL:
+            raise RuntimeError("libcurl is not loaded")
+        self.generation = _generation
+        self.mailbox = oc_mailbox_new(fd)
+        if self.mailbox == NULL:
+            raise MemoryError
+        _deliver(oc_mailbox_take(_orphans, 0))
+        return 0
+
+    def get_loop(self):
+        return None
+
+    def start(self, Profile profile not None, str method not None, bytes url not None, bytes headers not None,
+              body=None, *, double delay=0.0, int64_t hold_above=-1):
+        """Start a transfer, or queue it behind its host's cap.
+
+        Args:
+            profile: the store's libcurl options.
+            method: HTTP method.
+            url: absolute and percent-encoded; sent as it is.
+            headers: lines "name: value" joined by a newline. Host and Content-Length are libcurl's.
+            body: None or a contiguous buffer, sent from the caller's memory, which is held until the end.
+            delay: seconds to wait before the start.
+            hold_above: a 2xx body longer than this is not collected but fed to buffers; -1: always collect.
+
+        Raises:
+            ValueError: CR or NUL in the URL or the headers.
+        """
+        cdef Transfer transfer = Transfer.__new__(Transfer)
+        cdef oc_transfer* raw
+        cdef Py_buffer view
+        cdef const void* data = NULL
+        cdef size_t size = 0
+        _check_text(url)
+        _check_text(headers)
+        if body is not None:
+            PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
+            data, size = view.buf, view.len
+            if data == NULL:
+                data = b""
+        raw = oc_transfer_new(profile.profile, self.mailbox, method.encode("ascii"), url, len(url), headers,
+                              len(headers), data, size)
+        if raw == NULL:
+            if body is not None:
+                PyBuffer_Release(&view)
+            raise MemoryError
+        if body is not None:
+            _pin_body(raw, &view)
+        raw.delay_us = <int64_t>(delay * 1e6)
+        raw.hold_above = hold_above
+        raw.owner = <void*>transfer
+        transfer.transfer = raw
+        transfer.io = self
+        transfer.profile = profile
+        transfer._fork_generation = _generation
+        oc_engine_submit(_running_engine(), raw)
+        return transfer
+
+
+cdef int _pin_body(oc_transfer* transfer, Py_buffer* view) except -1:
+    cdef Pins* pins = _pins(transfer)
+    pins.body = view[0]
+    pins.has_body = True
+    return 0
+
+
+cdef inline int _check_text(bytes text) except -1:
+    cdef const char* data = text
+    cdef size_t size = len(text)
+    if memchr(data, 0, size) != NULL or memchr(data, c"\r", size) != NULL:
+        raise ValueError("a URL or header has a carriage return or NUL")
+    return 0
+
+
+cdef list _idle_ios = []
+
+
+@cython.final
+cdef class BlockingIO(IO):
+    """The calling thread waits, without the GIL. Use `BlockingIO.acquire()` and `close()` in pairs."""
+
+    blocking = True
+
+    @staticmethod
+    def acquire():
+        cdef BlockingIO self
+        if _idle_ios:
+            return _idle_ios.pop()
+        self = BlockingIO.__new__(BlockingIO)
+        self._open(-1)
+        return self
+
+    def close(self):
+        """Keep this object for another call, unless something may still be posted to it."""
+        if self.mailbox.references == 1 and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
+            _idle_ios.append(self)
+
+    def wait(self, Transfer transfer not None):
+        """Wait until something happens to `transfer`. Signal handlers run meanwhile."""
+        cdef oc_transfer* first
+        cdef oc_mailbox* mailbox = self.mailbox
+        if transfer.io is not self:
+            raise RuntimeError("a blocking operation waits for another operation's transfer")
+        while not transfer._woken:
+            with nogil:
+                first = oc_mailbox_take(mailbox, SIGNAL_CHECK_MS)
+            if first == NULL:
+                PyErr_CheckSignals()
+            else:
+                _deliver(first)
+
+    def settle(self):
+        """After an exception: wait briefly until cancelled transfers have let go of the caller's buffers."""
+        cdef oc_transfer* first
+        cdef oc_mailbox* mailbox = self.mailbox
+        cdef int waited = 0
+        while mailbox.references > 1 and waited < ORPHAN_WAIT_MS:
+            with nogil:
+                first = oc_mailbox_take(mailbox, 5)
+            _deliver(first)
+            waited += 5
+
+    async def sleep(self, double seconds):
+        import time
+
+        time.sleep(seconds)
+
+    async def call(self, function, *args):
+        return function(*args)
+
+
+cdef object _loop_ios = None  # WeakKeyDictionary: event loop -> LoopIO
+cdef LoopIO _latest = None
+cdef object _get_running_loop = None
+
+
+def loop_io():
+    """The `LoopIO` of the running event loop.
+
+    Raises:
+        RuntimeError: no event loop runs in this thread.
+    """
+    global _latest, _loop_ios, _get_running_loop
+    if _get_running_loop is None:
+        import asyncio
+        import weakref
+
+        _get_running_loop = asyncio.get_running_loop
+        _loop_ios = weakref.WeakKeyDictionary()
+    loop = _get_running_loop()
+    cdef LoopIO latest = _latest
+    if latest is not None and latest.generation == _generation and PyWeakref_GetObject(latest._loop) == <void*>loop:
+        return latest
+    io = _loop_ios.get(loop)
+    if io is None or (<LoopIO>io).generation != _generation:
+        io = LoopIO(loop)
+        _loop_ios[loop] = io
+    _latest = io
+    return io
+
+
+@cython.final
+cdef class LoopIO(IO):
+    """An asyncio event loop waits: the engine writes to a descriptor that the loop watches."""
+
+    blocking = False
+
+    cdef object _loop  # weak: the loop holds this object through its reader
+    cdef object _sockets
+    cdef int _fd
+    cdef object _watcher
+
+    def __init__(self, loop):
+        cdef int write_fd
+        self._loop = PyWeakref_NewRef(loop, None)
+        self._fd = -1
+        try:
+            write_fd = self._open_descriptor(loop)
+        except NotImplementedError:
+            self._open(-1)
+            self._watcher = _start_watcher(self, loop)
+            return
+        self._open(write_fd)
+
+    def __dealloc__(self):
+        self._close()
+        if self._fd >= 0 and self._sockets is None:
+            os.close(self._fd)
+
+    cdef int _open_descriptor(self, loop) except -1:
+        if hasattr(os, "eventfd"):
+            self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            loop.add_reader(self._fd, _drain, PyWeakref_NewRef(self, None))
+            return self._fd
+        import socket
+
+        self._sockets = socket.socketpair()
+        for one in self._sockets:
+            one.setblocking(False)
+        self._fd = self._sockets[0].fileno()
+        loop.add_reader(self._fd, _drain, PyWeakref_NewRef(self, None))
+        return self._sockets[1].fileno()
+
+    def get_loop(self):
+        return <object>PyWeakref_GetObject(self._loop)
+
+    def drain(self):
+        """Wake everyone whose transfer has news. Runs in the event loop."""
+        cdef list waiting
+        cdef Transfer transfer
+        cdef Py_ssize_t i = 0
+        if self._fd >= 0:
+            oc_wake_read(self._fd)
+        waiting = _deliver(oc_mailbox_take(self.mailbox, 0))
+        try:
+            while i < len(waiting):
+                transfer = <Transfer>waiting[i]
+                i += 1
+                callback, context = transfer._callback, transfer._context
+                transfer._callback = transfer._context = None
+                # A task's wake-up, run right here: the event loop runs no other task now, and another turn of the
+                # loop for every batch would cost more than the transfer.
+                if callback is None:
+                    continue
+                elif context is None:
+                    callback(transfer)
+                else:
+                    context.run(callback, transfer)
+        finally:
+            while i < len(waiting):
+                (<Transfer>waiting[i])._schedule()
+                i += 1
+
+    async def sleep(self, double seconds):
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+    async def call(self, function, *args):
+        return await self.get_loop().run_in_executor(None, function, *args)
+
+
+def _drain(reference):
+    io = reference()
+    if io is not None:
+        io.drain()
+
+
+# For event loops that cannot watch a descriptor (Windows' proactor): a thread waits for the mailbox instead.
+cdef object _start_watcher(LoopIO io, object loop):
+    import threading
+
+    drained = threading.Event()
+    thread = threading.Thread(target=_watch, args=(PyWeakref_NewRef(io, None), PyWeakref_NewRef(loop, None), drained),
+                              name="obstore_c-watcher", daemon=True)
+    thread.start()
+    return thread
+
+
+def _watch(io_reference, loop_reference, drained):
+    def drain():
+        io = io_reference()
+        if io is not None:
+            io.drain()
+        drained.set()
+
+    while True:
+        io = io_reference()
+        if io is None or not _mail_came(io):
+            if io is None or loop_reference() is None or loop_reference().is_closed():
+                return
+            continue
+        del io
+        drained.clear()
+        try:
+            loop_reference().call_soon_threadsafe(drain)
+        except (RuntimeError, AttributeError):
+            return
+        drained.wait()
+
+
+cdef bint _mail_came(LoopIO io):
+    cdef bint came
+    cdef oc_mailbox* mailbox = io.mailbox
+    with nogil:
+        came = oc_mailbox_wait(mailbox, 200)
+    return came
+
+
+def _bind():
+    from obstore_c._libcurl import find
+
+    path = find()
+    try:
+        load(path)
+    except ImportError as error:
+        raise ImportError(f"obstore_c cannot use pycurl's libcurl: {error}") from None
+
+
+_bind()
