@@ -5,12 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Any
 
 
 def describe() -> dict[str, Any]:
@@ -27,17 +23,6 @@ def describe() -> dict[str, Any]:
 def today() -> str:
     """Date of the measurement."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def versions(distributions: Sequence[str]) -> dict[str, str]:
-    """Versions of the distributions that are installed."""
-    found = {}
-    for name in dict.fromkeys(distributions):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _cpu() -> str:

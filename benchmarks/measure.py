@@ -1,4 +1,4 @@
-"""One measurement, in a process of its own: `python -m benchmarks.measure JOB`, a JSON line in and out."""
+"""One measurement, in a process of its own: a job as JSON on the command line, its result on stdout."""
 
 from __future__ import annotations
 
@@ -68,7 +68,3 @@ def main() -> None:
     print(json.dumps(result), flush=True)
     # Without the interpreter's teardown: how a library's threads take that is not the question here.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

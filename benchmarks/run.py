@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from benchmarks.compare import Run
     from benchmarks.server.endpoint import Endpoint
 
-ROOT = Path(__file__).resolve().parent.parent
+# The repository comes last on the path, so that obstore_c is the installed one.
+START = f"import sys; sys.path.append({str(Path(__file__).resolve().parent.parent)!r}); " + (
+    "from benchmarks.measure import main; main()"
+)
 TIMEOUT = 300.0
 
 
@@ -68,10 +71,10 @@ def _measure(plan: Plan, case: Case, peer: str, endpoint: Endpoint) -> Run:
         "warm_up": plan.warm_up,
         "endpoint": endpoint.to_json(),
     }
-    command = [sys.executable, "-m", "benchmarks.measure", json.dumps(job)]
+    command = [sys.executable, "-P", "-c", START, json.dumps(job)]
     failure = {"case": case.name, "peer": peer}
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return failure | {"failed": f"no result within {TIMEOUT:.0f} s"}
     if done.returncode:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,15 +24,19 @@ def names() -> list[str]:
 
 
 def adapter(name: str) -> type[Peer]:
-    """Class of a peer. Imports the peer's library."""
+    """Class of a peer. Its library is imported by the first instance."""
     cls: type[Peer] = import_module(f"benchmarks.peers.{name}").Adapter
     return cls
 
 
 def installed() -> list[str]:
-    """Peers whose library is here, without importing any."""
-    return [name for name in names() if find_spec(MODULES.get(name, name)) is not None]
+    """Peers whose library is installed."""
+    return [name for name in names() if _is_installed(adapter(name).distribution)]
 
 
-MODULES = {"limit": "pycurl", "pyarrow_fs": "pyarrow"}
-"""What a peer needs, where that is not a module of the peer's own name."""
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

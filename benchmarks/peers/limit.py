@@ -56,6 +56,11 @@ class Adapter(Peer):
 
     distribution = "pycurl"
 
+    @classmethod
+    def version(cls) -> str:
+        """Version of pycurl, which tells that of libcurl."""
+        return f"(libcurl of pycurl {super().version()})"
+
     def drive(self, case: Case, seconds: float) -> Timing | None:
         """Run the case in C: once to warm up, once measured."""
         if case.pause:
