@@ -114,16 +114,19 @@ class UnknownConfigurationKeyError(BaseError, ValueError):
     """
 
     @classmethod
-    def for_key(cls, key: str, known: Iterable[str], what: str) -> UnknownConfigurationKeyError:
+    def for_key(
+        cls, key: str, known: Iterable[str], what: str, prefix: str = ""
+    ) -> UnknownConfigurationKeyError:
         """Build the error for `key`, naming the nearest of the `known` keys if one is near.
 
         Args:
             key: the key as the user wrote it.
             known: every key that is accepted.
             what: whose keys they are, for the message: `"S3 configuration"`.
+            prefix: what keys may have in front, and the `known` ones have not.
         """
         from difflib import get_close_matches  # only a mistake pays for this import
 
-        near = get_close_matches(key.lower(), list(known), n=1)
+        near = get_close_matches(key.lower().removeprefix(prefix), list(known), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return cls(f"Unknown {what} key {key!r}{hint}")

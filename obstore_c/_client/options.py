@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from obstore_c._client.config_values import CurlOptions, Parser
 
 # Keys whose value is text (or has a text form), and how it is read.
-_TEXT_KEYS: dict[str, Parser] = {
+TEXT_KEYS: dict[str, Parser] = {
     "allow_http": parse_bool,
     "allow_invalid_certificates": parse_bool,
     "connect_timeout": parse_positive_seconds,
@@ -52,7 +52,7 @@ _TEXT_KEYS: dict[str, Parser] = {
 # Keys whose value is something else.
 _OBJECT_KEYS = ("curl_options", "default_headers", "root_certificate")
 
-KEYS = (*_TEXT_KEYS, *_OBJECT_KEYS)
+KEYS = (*TEXT_KEYS, *_OBJECT_KEYS)
 
 CONNECT_TIMEOUT = 5.0  # seconds; obstore's default
 STALL_TIMEOUT = 30  # seconds without a byte
@@ -107,12 +107,12 @@ class ClientOptions:
         self._environ = os.environ if environ is None else environ
         self._given = normalize(options)
         self._values = {
-            key: _TEXT_KEYS[key](key, value) for key, value in self._given.items() if isinstance(value, str)
+            key: TEXT_KEYS[key](key, value) for key, value in self._given.items() if isinstance(value, str)
         }
         headers = self._given.get("default_headers", {})
         assert isinstance(headers, dict)
         self.default_headers: tuple[tuple[str, str], ...] = tuple(
-            (name, value.decode("utf-8", "surrogateescape")) for name, value in headers.items()
+            (name, value.decode()) for name, value in headers.items()
         )
         root = self._given.get("root_certificate")
         self.root_certificate = root if isinstance(root, bytes) else None
@@ -153,9 +153,9 @@ class ClientOptions:
         agent = self._text("user_agent")
         if agent is not None:
             return agent
-        import obstore_c
+        from obstore_c import __version__
 
-        return f"obstore_c/{getattr(obstore_c, '__version__', '0')}"
+        return f"obstore_c/{__version__}"
 
     def profile(self, scheme: str) -> CurlOptions:
         """Make the libcurl options for URLs of one scheme, by name without `CURLOPT_` or by number.
@@ -273,7 +273,7 @@ def _normalize_value(name: str, value: object) -> object:
         from obstore_c._client.curl_options import check_curl_options
 
         return check_curl_options(value)
-    return as_text(name, value, _TEXT_KEYS[name])
+    return as_text(name, value, TEXT_KEYS[name])
 
 
 def _normalize_headers(headers: object) -> dict[str, bytes]:
@@ -296,6 +296,10 @@ def _normalize_headers(headers: object) -> dict[str, bytes]:
         wire = value.encode() if isinstance(value, str) else value
         if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in wire):
             raise ConfigurationError(f"the header {name!r} must not contain control characters")
+        try:
+            wire.decode()
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"the header {name!r} must be UTF-8") from None
         normalized[lowered] = wire
     return normalized
 

@@ -39,9 +39,7 @@ _NATIVE_CA = 1 << 4  # CURLSSLOPT_NATIVE_CA: the operating system's own store
 
 
 def find_bundle(environ: Mapping[str, str]) -> str | None:
-    """Find the file with the system's root certificates: `SSL_CERT_FILE`, the usual places, Python's own
-    idea.
-    """
+    """Find the system's root certificates: `SSL_CERT_FILE`, the usual places, Python's own idea."""
     for path in (environ.get("SSL_CERT_FILE"), *_FILES):
         if path and os.path.isfile(path):
             return path

@@ -1,6 +1,4 @@
-"""The dictionaries that configure HTTP and retries, as types. Unlike obstore's they can be imported at run
-time.
-"""
+"""The dictionaries that configure HTTP and retries, as types that can be imported at run time."""
 
 from __future__ import annotations
 
@@ -92,9 +90,7 @@ class ClientConfig(TypedDict, total=False):
 
 
 class BackoffConfig(TypedDict, total=False):
-    """How long to wait before a request is tried again: a random time up to a bound that grows
-    exponentially.
-    """
+    """How long to wait before a retry: a random time up to a bound that grows exponentially."""
 
     init_backoff: timedelta
     """The bound before the first retry. Default: 100 milliseconds."""
