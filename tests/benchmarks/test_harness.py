@@ -109,8 +109,8 @@ def test_meter_leaves_out_the_computing_thread() -> None:
 def run(case: str, peer: str, repetition: int, rate: float, **more: Any) -> Mapping[str, Any]:
     return {
         "case": case, "peer": peer, "repetition": repetition, "version": "1", "seconds": 2.0,
-        "calls": 2 * rate, "units": 2 * rate, "bytes": 2 * rate * 4096, "cpu": 1.0, "resident_before": 1 << 20,
-        "resident_peak": 3 << 20, "latency": {"0.5": 0.001, "0.99": 0.002},
+        "calls": 2 * rate, "units": 2 * rate, "bytes": 2 * rate * 4096, "cpu": 1.0,
+        "resident_before": 1 << 20, "resident_peak": 3 << 20, "latency": {"0.5": 0.001, "0.99": 0.002},
     } | more  # fmt: skip
 
 

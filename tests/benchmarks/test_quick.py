@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 from benchmarks.server.nginx import HOW_TO_GET, find_nginx
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CASES = (
     "get-4k-x64",
