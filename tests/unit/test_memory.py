@@ -123,7 +123,7 @@ def test_repr_tells_how_full_it_is() -> None:
 @pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_memory_store_cannot_be_copied(duplicate: object) -> None:
     with pytest.raises(TypeError, match="this process"):
-        duplicate(MemoryStore())  # type: ignore[operator]
+        duplicate(MemoryStore())
 
 
 def test_from_url_makes_one() -> None:
