@@ -98,6 +98,10 @@ struct oc_curl_version {
     X(PROTOCOLS_STR, 10318)                                                                                           \
     X(CA_CACHE_TIMEOUT, 321)                                                                                          \
     X(QUICK_EXIT, 322)                                                                                                \
+    X(SOCKOPTDATA, 10149)                                                                                             \
+    X(CLOSESOCKETDATA, 10209)                                                                                         \
+    X(SOCKOPTFUNCTION, 20148)                                                                                         \
+    X(CLOSESOCKETFUNCTION, 20208)                                                                                     \
     X(WRITEFUNCTION, 20011)                                                                                           \
     X(HEADERFUNCTION, 20079)
 

@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
 static void handle_free(oc_loop *loop, oc_handle *handle)
 {
     if (handle->before != NULL) {
@@ -19,9 +23,26 @@ static void handle_free(oc_loop *loop, oc_handle *handle)
     free(handle);
 }
 
+static int on_socket_opened(void *loop, oc_curl_socket fd, int purpose)
+{
+    (void)purpose;
+    oc_poller_opened(((oc_loop *)loop)->poller, fd);
+    return 0;
+}
+
+static int on_socket_close(void *loop, oc_curl_socket fd)
+{
+    oc_poller_closed(((oc_loop *)loop)->poller, fd);
+#ifdef _WIN32
+    return closesocket(fd);
+#else
+    return close(fd);
+#endif
+}
+
 /* Options that never change. Keys are bytes on the wire: no path squashing, no decoding; signals are the
  * interpreter's. The profile's options come last, so that a user can override. */
-static int handle_prepare(oc_handle *handle, int *failed)
+static int handle_prepare(oc_loop *loop, oc_handle *handle, int *failed)
 {
     oc_easy *easy = handle->easy;
     oc_curl.easy_setopt(easy, OC_OPT_NOSIGNAL, 1L);
@@ -32,6 +53,10 @@ static int handle_prepare(oc_handle *handle, int *failed)
     oc_curl.easy_setopt(easy, OC_OPT_BUFFERSIZE, 512L * 1024);
     oc_curl.easy_setopt(easy, OC_OPT_UPLOAD_BUFFERSIZE, 512L * 1024);
     oc_curl.easy_setopt(easy, OC_OPT_ERRORBUFFER, handle->error);
+    oc_curl.easy_setopt(easy, OC_OPT_SOCKOPTFUNCTION, on_socket_opened);
+    oc_curl.easy_setopt(easy, OC_OPT_SOCKOPTDATA, loop);
+    oc_curl.easy_setopt(easy, OC_OPT_CLOSESOCKETFUNCTION, on_socket_close);
+    oc_curl.easy_setopt(easy, OC_OPT_CLOSESOCKETDATA, loop);
     oc_curl.easy_setopt(easy, OC_OPT_WRITEFUNCTION, oc_transfer_on_body);
     oc_curl.easy_setopt(easy, OC_OPT_HEADERFUNCTION, oc_transfer_on_header);
     return oc_profile_apply(handle->profile, easy, failed);
@@ -72,7 +97,7 @@ oc_handle *oc_handle_get(oc_loop *loop, oc_profile *profile, int *code, int *fai
     *code = OC_CURLE_OUT_OF_MEMORY;
     handle = handle_new(loop, profile);
     if (handle != NULL) {
-        *code = handle_prepare(handle, failed_option);
+        *code = handle_prepare(loop, handle, failed_option);
         if (*code != OC_CURLE_OK) {
             handle_free(loop, handle);
             return NULL;

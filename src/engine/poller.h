@@ -24,6 +24,11 @@ void oc_poller_free(oc_poller *poller);
 /* `events` is what to watch `fd` for; 0 forgets it. Returns 0, or -1. */
 int oc_poller_watch(oc_poller *poller, oc_curl_socket fd, int events);
 
+/* `fd` is a connection's, and oc_poller_closed will follow: it may stay registered while nobody watches it. */
+void oc_poller_opened(oc_poller *poller, oc_curl_socket fd);
+/* `fd` is about to be closed. */
+void oc_poller_closed(oc_poller *poller, oc_curl_socket fd);
+
 /* Waits up to `timeout_ms` (-1: for ever) and writes up to `room` ready sockets. Returns how many, or -1 when the poller
  * is broken. */
 int oc_poller_wait(oc_poller *poller, int timeout_ms, oc_ready *ready, int room);

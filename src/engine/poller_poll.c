@@ -138,6 +138,14 @@ int oc_poller_watch(oc_poller *poller, oc_curl_socket fd, int events)
     return 0;
 }
 
+void oc_poller_opened(oc_poller *poller, oc_curl_socket fd)
+{
+    (void)poller;
+    (void)fd;
+}
+
+void oc_poller_closed(oc_poller *poller, oc_curl_socket fd) { oc_poller_watch(poller, fd, 0); }
+
 int oc_poller_wait(oc_poller *poller, int timeout_ms, oc_ready *ready, int room)
 {
     int count = poll(poller->entries, (unsigned)poller->count, timeout_ms);
