@@ -9,11 +9,12 @@ pointer that is only used under the GIL. A `Transfer` that dies early cancels th
 orphan; whoever drains its mailbox frees it, and with it the caller's buffers that libcurl was reading or filling.
 """
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.unicode cimport PyUnicode_DecodeLatin1
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memchr
 
 from obstore_c._lib.buffer cimport Bytes, bytes_from_bytes, bytes_from_owner
@@ -237,13 +238,63 @@ cdef void _release_pins(oc_transfer* transfer) noexcept:
 @cython.final
 @cython.freelist(64)
 cdef class Slab:
-    """Owner of one pooled block of memory; gives it back when it dies."""
+    """A block of pooled memory: writable until its content is handed out as `Bytes`. The pool gets it back at its death.
+
+    Args:
+        size: bytes, more than 0. The memory is not cleared.
+    """
 
     cdef oc_slab* slab
+    cdef Py_ssize_t size
+
+    def __init__(self, Py_ssize_t size):
+        if size <= 0 or self.slab != NULL:
+            raise ValueError("a slab has a size, and gets it once")
+        with nogil:
+            self.slab = oc_pool_get(size)
+        if self.slab == NULL:
+            raise MemoryError(f"no memory for {size} bytes")
+        self.size = size
 
     def __dealloc__(self):
         if self.slab != NULL:
             oc_pool_put(self.slab)
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.slab.data, self.size, False, flags)
+
+    def to_bytes(self, Py_ssize_t length):
+        """The first `length` bytes, without a copy."""
+        if not 0 <= length <= self.size:
+            raise ValueError(f"length must be between 0 and {self.size}")
+        return bytes_from_owner(self, self.slab.data, length)
+
+
+@cython.final
+cdef class Chunk:
+    """A `bytes` object in the making: filled through the buffer protocol, then taken out once.
+
+    Args:
+        size: bytes, more than 0. The memory is not cleared.
+    """
+
+    cdef bytes content
+
+    def __init__(self, Py_ssize_t size):
+        if size <= 0 or self.content is not None:
+            raise ValueError("a chunk has a size, and gets it once")
+        self.content = PyBytes_FromStringAndSize(NULL, size)
+
+    # Writing into a bytes object is allowed as long as nobody else has seen it.
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        if self.content is None:
+            raise ValueError("the chunk was taken")
+        PyBuffer_FillInfo(view, self, PyBytes_AS_STRING(self.content), len(self.content), False, flags)
+
+    def to_bytes(self, Py_ssize_t length):
+        """The first `length` bytes, without a copy if that is all of them. The chunk is empty afterwards."""
+        content, self.content = self.content, None
+        return content if length == len(content) else content[:length]
 
 
 @cython.final
@@ -411,6 +462,7 @@ cdef class Transfer:
         if self._body is None:
             owner = Slab.__new__(Slab)
             owner.slab = oc_transfer_take_body(self.transfer)
+            owner.size = self.transfer.collected_size
             if owner.slab == NULL:
                 self._body = bytes_from_bytes(b"")
             else:

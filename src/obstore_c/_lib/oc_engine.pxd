@@ -12,6 +12,7 @@ cdef extern from "pool.h" nogil:
         char* data
         size_t capacity
 
+    oc_slab* oc_pool_get(size_t size)
     void oc_pool_put(oc_slab* slab)
     void oc_pool_stats(size_t* idle_bytes, size_t* slabs_out)
 
