@@ -1,0 +1,1 @@
+"""The HTTP vocabulary that all providers share: requests, answers, headers, options, errors."""

@@ -1,0 +1,374 @@
+"""Bodies that are too large to be collected at once: read piece by piece, over as many transfers as it takes.
+
+A broken transfer is resumed where it stopped, with `Range` and `If-Match`. Two versions of an object never
+mix: if it changed in the meantime, or if there is no ETag to tell, the read fails.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from obstore_c._client.errors import Failure
+from obstore_c._client.headers import parse_content_range
+from obstore_c._ops.retry import Attempts, Sent, begin, recover
+from obstore_c.exceptions import GenericError, PreconditionError
+
+if TYPE_CHECKING:
+    from obstore_c._client.provider import Client
+    from obstore_c._client.request import Request
+    from obstore_c._lib.buffer import Bytes
+    from obstore_c._ops.io import IO, Response, Transfer
+
+# Pieces that are being filled while the reader works on the one before: bounds what a slow reader costs.
+AHEAD = 2
+_SCRATCH = 1 << 20
+_BROKEN = 18  # CURLE_PARTIAL_FILE
+
+
+class Piece:
+    """A buffer that the engine fills. `data` is what the reader gets, `view` is how it is written."""
+
+    __slots__ = ("data", "fed", "filled", "view")
+
+    def __init__(self, size: int, start: memoryview | None = None) -> None:
+        self.data = bytearray(size)
+        self.view = memoryview(self.data)
+        self.filled = 0
+        self.fed = False
+        if start is not None:
+            self.filled = min(size, len(start))
+            self.view[: self.filled] = start[: self.filled]
+
+    def renewed(self) -> Piece:
+        """Same bytes, another buffer: a cancelled transfer may still write into this one for a moment."""
+        return Piece(len(self.view), self.view[: self.filled])
+
+
+class Download:
+    """The bytes of an answer that is on hold; implements `obstore_c._backend.Body`.
+
+    One reader at a time. A read that is cancelled loses nothing: the next one resumes where the last one
+    ended.
+    """
+
+    __slots__ = (
+        "_attempts",
+        "_client",
+        "_collected",
+        "_etag",
+        "_first",
+        "_io",
+        "_length",
+        "_over",
+        "_pieces",
+        "_planned",
+        "_position",
+        "_request",
+        "_response",
+        "_skip",
+        "_transfer",
+    )
+
+    def __init__(
+        self,
+        io: IO,
+        client: Client,
+        request: Request,
+        transfer: Transfer | None,
+        response: Response,
+        *,
+        first: int,
+        length: int,
+        skip: int = 0,
+        arrived: int = 0,
+        attempts: Attempts | None = None,
+    ) -> None:
+        """Take over a transfer whose body is on hold.
+
+        Args:
+            io: where the transfer was started.
+            client: whom to ask for the rest.
+            request: what the transfer sent.
+            transfer: the transfer, None if it is over and the rest must be asked for.
+            response: its answer so far.
+            first: offset within the object of the first byte wanted.
+            length: how many bytes are wanted, -1 for all there are.
+            skip: bytes that come before `first`: the server sends more than it was asked for.
+            arrived: bytes wanted that somebody has already.
+            attempts: what is left of an operation that failed.
+        """
+        etag = response.header("ETag")
+        self._io = io
+        self._client = client
+        self._request = request
+        self._transfer = transfer
+        # If-Match compares strongly (RFC 9110, 13.1.1): a weak tag would never match.
+        self._etag = None if etag is None or etag.startswith("W/") else etag
+        self._response = response
+        self._first = first
+        self._length = length
+        # A body of unknown length is put on hold when it turns out to be long: its start is there already.
+        self._collected = memoryview(response.body if transfer is not None else b"")
+        self._skip = max(0, skip - len(self._collected))
+        self._collected = self._collected[skip:]
+        self._position = arrived
+        self._planned = arrived
+        self._pieces: deque[Piece] = deque()
+        self._attempts = attempts
+        self._over = False
+
+    # --- Body ---------------------------------------------------------------------------------------------
+
+    async def collect(self, io: IO) -> Bytes:
+        from obstore_c._lib.buffer import Bytes
+
+        if self._length >= 0:
+            piece = await self.read(io, self._length - self._position, ahead=1)
+            return Bytes(b"" if piece is None else piece.data)
+        collected = bytearray()
+        while (piece := await self.read(io, _SCRATCH, AHEAD)) is not None:
+            collected += piece.view[: piece.filled]
+        return Bytes(collected)
+
+    async def read_chunk(self, io: IO, size: int) -> bytes | None:
+        piece = await self.read(io, size, AHEAD)
+        return None if piece is None else bytes(piece.view[: piece.filled])
+
+    def close(self) -> None:
+        self._over = True
+        self._stop()
+        self._pieces.clear()
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    async def read(self, io: IO, size: int, ahead: int) -> Piece | None:
+        """The next `size` bytes, fewer at the end, None after it; `ahead` pieces are on their way."""
+        if self._over:
+            return None
+        if self._transfer is None:
+            await self._resume(io, None)
+        elif io is not self._io:
+            self._transfer.attach(io)
+            self._io = io
+        self._plan(size, ahead)
+        if not self._pieces:
+            self.close()
+            return None
+        piece = self._pieces[0]
+        await self._fill(io, piece)
+        self._pieces.popleft()
+        if piece.filled < len(piece.view):
+            self.close()
+        elif self._position == self._length:
+            # Not `close`: the transfer has all its bytes, and its connection can serve the next one.
+            self._over = True
+        else:
+            self._plan(size, ahead)
+            self._feed()
+        return piece if piece.filled else None
+
+    def _plan(self, size: int, ahead: int) -> None:
+        """Have `ahead` pieces ready, but none beyond the end."""
+        while len(self._pieces) < ahead:
+            if self._length >= 0:
+                size = min(size, self._length - self._planned)
+            if size <= 0:
+                return
+            piece = Piece(size, self._collected)
+            self._collected = self._collected[piece.filled :]
+            self._position += piece.filled
+            self._planned += size
+            self._pieces.append(piece)
+
+    def _feed(self) -> None:
+        """Queue with the engine what it does not have yet; not before the bytes to be skipped are through."""
+        if self._transfer is None or self._skip:
+            return
+        for piece in self._pieces:
+            if not piece.fed and piece.filled < len(piece.view):
+                piece.fed = True
+                self._transfer.feed(piece.view[piece.filled :] if piece.filled else piece.view)
+
+    async def _fill(self, io: IO, piece: Piece) -> None:
+        """Wait until `piece` is full or the body is over."""
+        while piece.filled < len(piece.view):
+            if not self._skip or await self._skipped():
+                self._feed()
+                arrived = await self._filled()
+                piece.filled += arrived
+                self._position += arrived
+                if arrived and self._attempts is not None:
+                    self._attempts.renew()
+                if piece.filled == len(piece.view):
+                    return
+            failure = self._broken()
+            if failure is None:
+                return
+            await self._resume(io, failure)
+
+    async def _skipped(self) -> bool:
+        """Throw away what comes before the bytes wanted; False if the body ended on the way."""
+        scratch = memoryview(bytearray(min(self._skip, _SCRATCH)))
+        while self._skip:
+            window = scratch[: min(self._skip, len(scratch))]
+            if self._transfer is not None:
+                self._transfer.feed(window)
+            arrived = await self._filled()
+            self._skip -= arrived
+            if arrived < len(window):
+                return False
+        return True
+
+    async def _filled(self) -> int:
+        if self._transfer is None:
+            return 0
+        try:
+            return await self._transfer.filled()
+        except BaseException:
+            # Cancelled: nobody knows how much was written, so the next read asks again for what was not
+            # counted.
+            self._stop()
+            self._pieces = deque(piece.renewed() for piece in self._pieces)
+            raise
+
+    def _broken(self) -> Failure | None:
+        """Why the body ended early; None if it did not."""
+        if self._transfer is None:
+            return Failure(0, curl_code=_BROKEN, curl_message="the transfer was cancelled")
+        failure = self._client.failure(self._request, self._response)
+        if failure.curl_code:
+            return failure
+        if self._skip or 0 <= self._length != self._position:
+            return Failure(
+                0, curl_code=_BROKEN, curl_message=f"{self._position} of {self._length} bytes arrived"
+            )
+        return None
+
+    def _stop(self) -> None:
+        for piece in self._pieces:
+            piece.fed = False
+        if self._transfer is not None:
+            self._transfer.cancel()
+            self._transfer = None
+
+    async def complete(self, io: IO, piece: Piece, failure: Failure) -> None:
+        """Fill the rest of `piece`, which holds what had arrived before `failure`."""
+        self._pieces.append(piece)
+        await self._resume(io, failure)
+        await self._fill(io, piece)
+        self._pieces.popleft()
+        self._over = True
+
+    # --- resuming -----------------------------------------------------------------------------------------
+
+    async def _resume(self, io: IO, failure: Failure | None) -> None:
+        """Ask for the bytes from `_position` on; `failure` is why, None if nothing went wrong."""
+        self._stop()
+        attempts = self._attempts = self._attempts or Attempts(self._client)
+        if self._position and self._etag is None:
+            raise attempts.error(
+                self._request, failure or Failure(0, curl_code=_BROKEN, curl_message="interrupted")
+            )
+        delay = attempts.next_delay(self._request, failure) if failure is not None else 0.0
+        last = None if self._length < 0 else self._first + self._length - 1
+        request = self._request.with_range(self._first + self._position, last, self._etag)
+        await self._client.refresh(io)
+        transfer = begin(io, self._client, request, 0, delay)
+        response = await transfer
+        if response.curl_code or response.status not in (200, 206):
+            self._check_unchanged(response)
+            transfer, response = await recover(io, self._client, request, transfer, response, 0, attempts)
+        self._io = io
+        self._transfer = transfer
+        self._response = response
+        try:
+            self._skip = self._offset_of(response)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _check_unchanged(self, response: Response) -> None:
+        if response.status == 412 or (
+            self._etag is not None and response.header("ETag") not in (self._etag, None)
+        ):
+            raise PreconditionError(
+                f"{self._request.verb} {self._request.key!r} in {self._client.where} failed: the object was "
+                f"changed while it was being read, after {self._position} bytes of the version {self._etag}. "
+                "Read it again."
+            )
+
+    def _offset_of(self, response: Response) -> int:
+        """How many bytes the answer has before the ones that are missing."""
+        self._check_unchanged(response)
+        wanted = self._first + self._position
+        sent = parse_content_range(response.header("Content-Range"))
+        if sent is None:
+            if response.status == 206:
+                raise GenericError("the server sent a part of the object and did not say which")
+            return wanted
+        if sent[0] != wanted:
+            raise GenericError(f"asked to go on at byte {wanted}, the server went on at byte {sent[0]}")
+        return 0
+
+
+class Assembled:
+    """An answer whose body came in several transfers: the first one's head, and the whole body."""
+
+    __slots__ = ("_head", "body", "header", "headers")
+
+    complete = True
+    curl_code = 0
+    curl_message = ""
+    retry_safe = False
+
+    def __init__(self, head: Response, body: Bytes) -> None:
+        self._head = head
+        self.body = body
+        self.header = head.header
+        self.headers = head.headers
+
+    @property
+    def status(self) -> int:
+        return self._head.status
+
+    @property
+    def content_length(self) -> int:
+        return self._head.content_length
+
+    @property
+    def received(self) -> int:
+        return len(self.body)
+
+    @property
+    def timings(self) -> Any:
+        return self._head.timings
+
+
+async def salvage(
+    io: IO, client: Client, request: Request, transfer: Transfer, response: Response, attempts: Attempts
+) -> Sent | None:
+    """Complete a body that was to be collected and broke off. None: start over.
+
+    For `recover`. Bytes that arrived are progress, so a connection that breaks every few seconds still gets
+    there.
+    """
+    length = response.content_length
+    arrived = len(response.body) if response.status in (200, 206) and response.curl_code else 0
+    etag = response.header("ETag")
+    if not 0 < arrived < length or etag is None or etag.startswith("W/"):
+        return None
+    failure = client.failure(request, response)
+    sent = parse_content_range(response.header("Content-Range"))
+    piece = Piece(length)
+    piece.view[:arrived] = response.body
+    piece.filled = arrived
+    first = sent[0] if sent else 0
+    download = Download(
+        io, client, request, None, response, first=first, length=length, arrived=arrived, attempts=attempts
+    )
+    attempts.renew()
+    await download.complete(io, piece, failure)
+    from obstore_c._lib.buffer import Bytes
+
+    return transfer, Assembled(response, Bytes(piece.data))
