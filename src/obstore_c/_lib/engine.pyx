@@ -133,12 +133,12 @@ def shutdown():
 
 
 def _after_fork():
-    global _engine, _generation
+    global _engine, _generation, _loop_ios, _latest, _get_running_loop
     _engine = NULL
     _generation += 1
     oc_engine_after_fork()
     _idle_ios.clear()
-    _loop_ios.clear()
+    _loop_ios = _latest = _get_running_loop = None
 
 
 if hasattr(os, "register_at_fork"):
