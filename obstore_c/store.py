@@ -12,16 +12,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._backend import Backend
+    from ._client.types import BackoffConfig, ClientConfig, RetryConfig
     from ._memory import MemoryStore
     from ._prefix import PrefixStore
     from ._s3.store import S3Store
+    from ._s3.types import S3Config, S3Credential, S3CredentialProvider
 
-__all__ = ["MemoryStore", "ObjectStore", "ObjectStoreMethods", "PrefixStore", "S3Store", "from_url"]
+__all__ = [
+    "BackoffConfig",
+    "ClientConfig",
+    "MemoryStore",
+    "ObjectStore",
+    "ObjectStoreMethods",
+    "PrefixStore",
+    "RetryConfig",
+    "S3Config",
+    "S3Credential",
+    "S3CredentialProvider",
+    "S3Store",
+    "from_url",
+]
 
 # Where the names live that are loaded when they are first used: nobody pays for the providers of others.
 _LAZY = {
+    "BackoffConfig": "_client.types",
+    "ClientConfig": "_client.types",
     "MemoryStore": "_memory",
     "PrefixStore": "_prefix",
+    "RetryConfig": "_client.types",
+    "S3Config": "_s3.types",
+    "S3Credential": "_s3.types",
+    "S3CredentialProvider": "_s3.types",
     "S3Store": "_s3.store",
 }
 
