@@ -32,8 +32,8 @@ def _loaded(code: str) -> set[str]:
     [
         "import obstore_c",
         "from obstore_c.store import MemoryStore",
-        "import obstore_c as obs; from obstore_c.store import MemoryStore;"
-        "store = MemoryStore(); obs.put(store, 'a', b''); obs.get(store, 'a').bytes(); obs.list(store).collect()",
+        "import obstore_c as obs; from obstore_c.store import MemoryStore; store = MemoryStore();"
+        "obs.put(store, 'a', b''); obs.get(store, 'a').bytes(); obs.list(store).collect()",
     ],
     ids=["package", "store", "use"],
 )
