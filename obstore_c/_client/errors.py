@@ -227,8 +227,18 @@ def error(request: Request, failure: Failure, *, where: str, attempts: int, elap
         kind = AlreadyExistsError
     tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     hint = f". {failure.hint}" if failure.hint else "."
-    subject = f"{_VERB.get(verb, verb)} {request.key!r}" if request.key else verb
+    subject = f"{_VERB.get(verb, verb)} {path_of(request)}" if request.key else verb
     return kind(f"{subject} in {where} failed: {failure.said} ({tries}, {elapsed:.3g} s){hint}")
+
+
+def path_of(request: Request) -> str:
+    """What a request is about: `'a'`, or `'a' to 'b'`."""
+    return repr(request.key) if isinstance(request.key, str) else " to ".join(map(repr, request.key))
+
+
+def wrong_answer(request: Request, where: str, what: str) -> GenericError:
+    """The exception for an answer that is no failure by itself, but not what was asked for."""
+    return GenericError(f"{request.verb} {path_of(request)} in {where} failed: {what}.")
 
 
 _VERB = {

@@ -13,6 +13,7 @@ from obstore_c.exceptions import GenericError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from obstore_c._list import ObjectMeta
     from obstore_c._ops.io import Response
 
 Headers: TypeAlias = list[tuple[str, str]]
@@ -90,7 +91,7 @@ def _decoded(value: str) -> str:
         return value
 
 
-def read_meta(path: str, response: Response, size: int, names: HeaderNames) -> dict[str, Any]:
+def read_meta(path: str, response: Response, size: int, names: HeaderNames) -> ObjectMeta:
     """The `ObjectMeta` that an answer's headers describe."""
     modified = response.header("Last-Modified")
     return {
@@ -134,12 +135,8 @@ def range_header(requested: Any) -> str:
     return f"bytes={start}-{end - 1}"
 
 
-def expected_range(requested: Any, total: int) -> tuple[int, int]:
-    """Which bytes `(start, end)` of an object of `total` bytes `requested` means.
-
-    Raises:
-        GenericError: the range starts after the object's end or is empty.
-    """
+def expected_range(requested: Any, total: int) -> tuple[int, int] | None:
+    """Which bytes `(start, end)` of an object of `total` bytes `requested` means; None if it has none."""
     if isinstance(requested, dict):
         if "offset" in requested:
             start, end = requested["offset"], total
@@ -147,11 +144,7 @@ def expected_range(requested: Any, total: int) -> tuple[int, int]:
             start, end = max(0, total - requested["suffix"]), total
     else:
         start, end = requested[0], min(requested[1], total)
-    if start >= end:
-        raise GenericError(
-            f"the range {range_header(requested)} is outside of the object, which has {total} bytes"
-        )
-    return start, end
+    return (start, end) if start < end else None
 
 
 def parse_content_range(value: str | None) -> tuple[int, int, int] | None:

@@ -17,7 +17,7 @@ class Request:
     Attributes:
         verb: the operation as its caller knows it (`"get"`), for messages. A status behind it says that the
             target exists: `"copy_if_not_exists 412"`.
-        key: the path as the caller gave it, for messages.
+        key: the path as the caller gave it, or source and target of a copy; for messages.
         method: the HTTP method.
         path: percent-encoded, from the root of the host.
         query: canonical (encoded and sorted), without the question mark.
@@ -44,7 +44,7 @@ class Request:
     def __init__(
         self,
         verb: str,
-        key: str,
+        key: str | tuple[str, str],
         method: str,
         path: str,
         query: str,

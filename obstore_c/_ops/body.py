@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from obstore_c._client.errors import Failure
 from obstore_c._client.headers import parse_content_range
+from obstore_c._lib.buffer import Bytes
+from obstore_c._lib.engine import Chunk, Slab
 from obstore_c._ops.retry import Attempts, Sent, begin, recover
 from obstore_c.exceptions import GenericError, PreconditionError
 
 if TYPE_CHECKING:
     from obstore_c._client.provider import Client
     from obstore_c._client.request import Request
-    from obstore_c._lib.buffer import Bytes
     from obstore_c._ops.io import IO, Response, Transfer
 
 # Pieces that are being filled while the reader works on the one before: bounds what a slow reader costs.
@@ -27,22 +28,22 @@ _BROKEN = 18  # CURLE_PARTIAL_FILE
 
 
 class Piece:
-    """A buffer that the engine fills. `data` is what the reader gets, `view` is how it is written."""
+    """Memory that the engine fills: a `Slab`, which becomes `Bytes`, or a `Chunk`, which becomes `bytes`."""
 
-    __slots__ = ("data", "fed", "filled", "view")
+    __slots__ = ("fed", "filled", "memory", "view")
 
-    def __init__(self, size: int, start: memoryview | None = None) -> None:
-        self.data = bytearray(size)
-        self.view = memoryview(self.data)
+    def __init__(self, memory: Slab | Chunk, start: memoryview | None = None) -> None:
+        self.memory = memory
+        self.view = memoryview(memory)
         self.filled = 0
         self.fed = False
         if start is not None:
-            self.filled = min(size, len(start))
+            self.filled = min(len(self.view), len(start))
             self.view[: self.filled] = start[: self.filled]
 
     def renewed(self) -> Piece:
-        """Same bytes, another buffer: a cancelled transfer may still write into this one for a moment."""
-        return Piece(len(self.view), self.view[: self.filled])
+        """Same bytes, other memory: a cancelled transfer may still write into this one for a moment."""
+        return Piece(type(self.memory)(len(self.view)), self.view[: self.filled])
 
 
 class Download:
@@ -121,19 +122,26 @@ class Download:
     # --- Body ---------------------------------------------------------------------------------------------
 
     async def collect(self, io: IO) -> Bytes:
-        from obstore_c._lib.buffer import Bytes
+        if self._length < 0:
+            return await self._collect_unknown(io)
+        piece = await self._read(io, self._length - self._position, 1, Slab)
+        if piece is None:
+            return Bytes(b"")
+        assert isinstance(piece.memory, Slab)
+        return piece.memory.to_bytes(piece.filled)
 
-        if self._length >= 0:
-            piece = await self.read(io, self._length - self._position, ahead=1)
-            return Bytes(b"" if piece is None else piece.data)
+    async def _collect_unknown(self, io: IO) -> Bytes:
         collected = bytearray()
-        while (piece := await self.read(io, _SCRATCH, AHEAD)) is not None:
+        while (piece := await self._read(io, _SCRATCH, AHEAD, Chunk)) is not None:
             collected += piece.view[: piece.filled]
         return Bytes(collected)
 
     async def read_chunk(self, io: IO, size: int) -> bytes | None:
-        piece = await self.read(io, size, AHEAD)
-        return None if piece is None else bytes(piece.view[: piece.filled])
+        piece = await self._read(io, size, AHEAD, Chunk)
+        if piece is None:
+            return None
+        assert isinstance(piece.memory, Chunk)
+        return piece.memory.to_bytes(piece.filled)
 
     def close(self) -> None:
         self._over = True
@@ -142,7 +150,7 @@ class Download:
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    async def read(self, io: IO, size: int, ahead: int) -> Piece | None:
+    async def _read(self, io: IO, size: int, ahead: int, kind: type[Slab | Chunk]) -> Piece | None:
         """The next `size` bytes, fewer at the end, None after it; `ahead` pieces are on their way."""
         if self._over:
             return None
@@ -151,7 +159,7 @@ class Download:
         elif io is not self._io:
             self._transfer.attach(io)
             self._io = io
-        self._plan(size, ahead)
+        self._plan(size, ahead, kind)
         if not self._pieces:
             self.close()
             return None
@@ -164,18 +172,18 @@ class Download:
             # Not `close`: the transfer has all its bytes, and its connection can serve the next one.
             self._over = True
         else:
-            self._plan(size, ahead)
+            self._plan(size, ahead, kind)
             self._feed()
         return piece if piece.filled else None
 
-    def _plan(self, size: int, ahead: int) -> None:
+    def _plan(self, size: int, ahead: int, kind: type[Slab | Chunk]) -> None:
         """Have `ahead` pieces ready, but none beyond the end."""
         while len(self._pieces) < ahead:
             if self._length >= 0:
                 size = min(size, self._length - self._planned)
             if size <= 0:
                 return
-            piece = Piece(size, self._collected)
+            piece = Piece(kind(size), self._collected)
             self._collected = self._collected[piece.filled :]
             self._position += piece.filled
             self._planned += size
@@ -360,15 +368,12 @@ async def salvage(
         return None
     failure = client.failure(request, response)
     sent = parse_content_range(response.header("Content-Range"))
-    piece = Piece(length)
-    piece.view[:arrived] = response.body
-    piece.filled = arrived
+    memory = Slab(length)
+    piece = Piece(memory, memoryview(response.body))
     first = sent[0] if sent else 0
     download = Download(
         io, client, request, None, response, first=first, length=length, arrived=arrived, attempts=attempts
     )
     attempts.renew()
     await download.complete(io, piece, failure)
-    from obstore_c._lib.buffer import Bytes
-
-    return transfer, Assembled(response, Bytes(piece.data))
+    return transfer, Assembled(response, memory.to_bytes(length))

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from obstore_c._client.errors import wrong_answer
 from obstore_c._client.headers import (
     expected_range,
     parse_content_range,
@@ -17,7 +18,6 @@ from obstore_c._get import GetResult
 from obstore_c._lib.buffer import Bytes
 from obstore_c._ops.body import Download, salvage
 from obstore_c._ops.retry import begin, recover, send
-from obstore_c.exceptions import GenericError
 
 if TYPE_CHECKING:
     from obstore_c._client.provider import Client
@@ -49,7 +49,7 @@ async def get(io: IO, client: Client, path: str, options: GetOptions | None) -> 
         body = response.body
         head = Head(path, client, response, len(body))
         return GetResult(head.meta, head.attributes, (0, head.size), body)
-    return _result(io, client, request, transfer, response, options or {})
+    return _result(io, client, path, request, transfer, response, options or {})
 
 
 class Head:
@@ -63,7 +63,7 @@ class Head:
         self.response = response
         self.size = size
 
-    def meta(self) -> Any:
+    def meta(self) -> ObjectMeta:
         """The `ObjectMeta`."""
         return read_meta(self.path, self.response, self.size, self.client.names)
 
@@ -73,61 +73,26 @@ class Head:
 
 
 def _result(
-    io: IO, client: Client, request: Request, transfer: Transfer, response: Response, options: Any
+    io: IO,
+    client: Client,
+    path: str,
+    request: Request,
+    transfer: Transfer,
+    response: Response,
+    options: Any,
 ) -> GetResult:
     """The result of a get with options, or of one whose body is on hold."""
     if request.method == "HEAD":
-        head = Head(request.key, client, response, _size(response))
+        head = Head(path, client, response, _size(response))
         return GetResult(head.meta, head.attributes, (0, head.size), Bytes(b""))
-    requested = options.get("range")
-    start, end, total, before = _span(response, requested)
-    head = Head(request.key, client, response, total)
+    span = Span(client, request, response, options.get("range"))
+    head = Head(path, client, response, max(0, span.total))
+    body: Bytes | Download
     if response.complete:
-        body = response.body
-        if before or len(body) != end - start:
-            body = _cut(body, before, before + end - start)
-        _check_length(body, start, end)
-        return GetResult(head.meta, head.attributes, (start, end), body)
-    length = -1 if total < 0 else end - start
-    download = Download(io, client, request, transfer, response, first=start, length=length, skip=before)
-    return GetResult(head.meta, head.attributes, (start, end), download)
-
-
-def _span(response: Response, requested: Any) -> tuple[int, int, int, int]:
-    """Which bytes an answer stands for: `(start, end, size of the object, bytes sent before start)`.
-
-    A server may ignore `Range` and send everything with 200, or send the range and say 200 (rclone): what
-    counts is `Content-Range`.
-
-    Raises:
-        GenericError: these are not the bytes that were asked for.
-    """
-    sent = parse_content_range(response.header("Content-Range"))
-    if requested is None:
-        if response.status == 206 or sent is not None:
-            raise GenericError("the server sent a part of the object, though all of it was asked for")
-        size = response.content_length
-        if size < 0 and response.complete:
-            size = len(response.body)
-        return 0, max(0, size), size, 0
-    if sent is None:
-        if response.status == 206:
-            raise GenericError("the server sent a part of the object and did not say which")
-        size = response.content_length if not response.complete else len(response.body)
-        if size < 0:
-            raise GenericError(
-                "the server ignored the range that was asked for and did not say how much it sends"
-            )
-        start, end = expected_range(requested, size)
-        return start, end, size, start
-    start, end, size = sent
-    if size < 0:
-        size = end if isinstance(requested, dict) else max(end, requested[1])
-    if expected_range(requested, size) != (start, end):
-        raise GenericError(
-            f"asked for {range_header(requested)}, the server sent bytes {start} to {end} of {size}"
-        )
-    return start, end, size, 0
+        body = span.cut(client, request, response.body)
+    else:
+        body = span.download(io, client, request, transfer, response)
+    return GetResult(head.meta, head.attributes, (span.start, span.end), body)
 
 
 def _size(response: Response) -> int:
@@ -136,12 +101,87 @@ def _size(response: Response) -> int:
     return sent[2] if sent is not None and sent[2] >= 0 else max(0, response.content_length)
 
 
-def _check_length(body: Bytes, start: int, end: int) -> None:
-    if len(body) != end - start:
-        raise GenericError(f"the server sent {len(body)} bytes for the range from {start} to {end}")
+class Span:
+    """Which bytes of the object an answer holds.
+
+    A server may ignore `Range` and send everything with 200, or send the range and say 200 (rclone does):
+    what counts is `Content-Range`.
+
+    Attributes:
+        start: offset of the first byte wanted.
+        end: offset behind the last one.
+        total: the size of the object, -1 if nobody knows.
+        surplus: bytes that come before `start`.
+    """
+
+    __slots__ = ("end", "start", "surplus", "total")
+
+    def __init__(self, client: Client, request: Request, response: Response, requested: Any) -> None:
+        """Read the answer to a request for `requested`, None for everything.
+
+        Raises:
+            GenericError: these are not the bytes that were asked for.
+        """
+        sent = parse_content_range(response.header("Content-Range"))
+        self.surplus = 0
+        if sent is None:
+            if response.status == 206:
+                raise wrong_answer(request, client.where, "the server sent a part and did not say which")
+            self.total = len(response.body) if response.complete else response.content_length
+            self.start, self.end = 0, max(0, self.total)
+            if requested is not None:
+                self.start, self.end = self._expected(client, request, requested)
+                self.surplus = self.start
+            return
+        self.start, self.end, self.total = sent
+        if requested is None:
+            raise wrong_answer(request, client.where, "the server sent a part, though all was asked for")
+        if self.total < 0:
+            self.total = self.end if isinstance(requested, dict) else max(self.end, requested[1])
+        if self._expected(client, request, requested) != (self.start, self.end):
+            what = f"{range_header(requested)} was asked for, bytes={self.start}-{self.end - 1} was sent"
+            raise wrong_answer(request, client.where, what)
+
+    def _expected(self, client: Client, request: Request, requested: Any) -> tuple[int, int]:
+        if self.total < 0:
+            what = "the server ignored the range that was asked for, and the size of the object is unknown"
+            raise wrong_answer(request, client.where, what)
+        return within(client, request, requested, self.total)
+
+    def cut(self, client: Client, request: Request, body: Bytes) -> Bytes:
+        """The bytes wanted out of a body that was collected."""
+        size = self.end - self.start
+        if self.surplus or len(body) > size:
+            body = part_of(body, self.surplus, self.surplus + size)
+        if len(body) != size:
+            what = f"{len(body)} bytes were sent for the {size} from {self.start} to {self.end}"
+            raise wrong_answer(request, client.where, what)
+        return body
+
+    def download(
+        self, io: IO, client: Client, request: Request, transfer: Transfer, response: Response
+    ) -> Download:
+        """The bytes wanted out of a body that is on hold."""
+        length = -1 if self.total < 0 else self.end - self.start
+        return Download(
+            io, client, request, transfer, response, first=self.start, length=length, skip=self.surplus
+        )
 
 
-def _cut(body: Bytes, start: int, end: int) -> Bytes:
+def within(client: Client, request: Request, requested: Any, total: int) -> tuple[int, int]:
+    """The bytes `(start, end)` that a range means in an object of `total` bytes.
+
+    Raises:
+        GenericError: it is outside of the object.
+    """
+    expected = expected_range(requested, total)
+    if expected is None:
+        what = f"the range {range_header(requested)} is outside of the object, which has {total} bytes"
+        raise wrong_answer(request, client.where, what)
+    return expected
+
+
+def part_of(body: Bytes, start: int, end: int) -> Bytes:
     """A part of a body. It owns its bytes where it would keep much more than itself alive."""
     if start == 0 and end >= len(body):
         return body
@@ -158,9 +198,7 @@ async def get_range(io: IO, client: Client, path: str, start: int, end: int) -> 
     """Read one range; fewer bytes if the object ends in it."""
     if client.stale_at < time.time():
         await client.refresh(io)
-    fetch = _Fetch(io, client, path, start, end)
-    body, first = await fetch.wait(io, client)
-    return body if first == start else _cut(body, start - first, end - first)
+    return await Fetch(io, client, path, start, end).wait(io, client)
 
 
 async def get_ranges(
@@ -170,29 +208,27 @@ async def get_ranges(
     if client.stale_at < time.time():
         await client.refresh(io)
     groups = merge(ranges, coalesce)
-    found: list[Bytes | None] = [None] * len(ranges)
-    under_way: deque[_Fetch] = deque()
+    found: dict[int, Bytes] = {}
+    under_way: deque[Fetch] = deque()
+    started = 0
     try:
-        started = 0
-        for _, _, members in groups:
+        for first, _, members in groups:
             while started < len(groups) and len(under_way) < RANGES_IN_FLIGHT:
-                under_way.append(_Fetch(io, client, path, groups[started][0], groups[started][1]))
+                under_way.append(Fetch(io, client, path, groups[started][0], groups[started][1]))
                 started += 1
-            body, first = await under_way[0].wait(io, client)
+            fetch = under_way[0]
+            body = await fetch.wait(io, client)
             under_way.popleft()
             for index in members:
-                found[index] = _member(body, first, *ranges[index])
+                start, end = ranges[index]
+                if start - first >= len(body):
+                    # Alone it would have been refused; with others it must not become an empty success.
+                    within(client, fetch.request, (start, end), first + len(body))
+                found[index] = part_of(body, start - first, end - first)
     finally:
         for fetch in under_way:
             fetch.transfer.cancel()
-    return [part for part in found if part is not None]
-
-
-def _member(body: Bytes, first: int, start: int, end: int) -> Bytes:
-    if start - first >= len(body):
-        # Alone it would have been refused with 416; merged with others it must not become an empty success.
-        expected_range((start, end), first + len(body))
-    return _cut(body, start - first, end - first)
+    return [found[index] for index in range(len(ranges))]
 
 
 def merge(ranges: list[tuple[int, int]], coalesce: int) -> list[tuple[int, int, list[int]]]:
@@ -211,7 +247,7 @@ def merge(ranges: list[tuple[int, int]], coalesce: int) -> list[tuple[int, int, 
     return merged
 
 
-class _Fetch:
+class Fetch:
     """One ranged request under way."""
 
     __slots__ = ("end", "request", "start", "transfer")
@@ -220,47 +256,34 @@ class _Fetch:
         self.start = start
         self.end = end
         self.request = client.get(path, {"range": (start, end)})
-        # The body asked for is collected whatever its size; a server that sends everything instead is put
-        # on hold.
+        # What was asked for is collected whatever its size; a server that sends more than that has to wait.
         self.transfer = begin(io, client, self.request, end - start)
 
-    async def wait(self, io: IO, client: Client) -> tuple[Bytes, int]:
-        """The bytes, and the offset of the first of them."""
+    async def wait(self, io: IO, client: Client) -> Bytes:
+        """The bytes from `start` on."""
         response = await self.transfer
+        start, end = self.start, self.end
         if response.curl_code or (response.status != 206 and response.status != 200):
             self.transfer, response = await recover(
-                io, client, self.request, self.transfer, response, self.end - self.start, None, salvage
+                io, client, self.request, self.transfer, response, end - start, None, salvage
             )
-        sent = response.header("Content-Range")
-        if sent is not None and response.complete:
-            body = response.body
-            if len(body) == self.end - self.start and sent.startswith(f"bytes {self.start}-{self.end - 1}/"):
-                return body, self.start
-        first, end, _, before = _span(response, (self.start, self.end))
+        body = response.body
+        if response.complete and len(body) == end - start:
+            sent = response.header("Content-Range")
+            if sent is not None and sent.startswith(f"bytes {start}-{end - 1}/"):
+                return body
+        span = Span(client, self.request, response, (start, end))
         if response.complete:
-            body = _cut(response.body, before, before + end - first)
-        else:
-            download = Download(
-                io,
-                client,
-                self.request,
-                self.transfer,
-                response,
-                first=first,
-                length=end - first,
-                skip=before,
-            )
-            try:
-                body = await download.collect(io)
-            finally:
-                download.close()
-        _check_length(body, first, end)
-        return body, first
+            return span.cut(client, self.request, body)
+        download = span.download(io, client, self.request, self.transfer, response)
+        try:
+            return await download.collect(io)
+        finally:
+            download.close()
 
 
 async def head(io: IO, client: Client, path: str) -> ObjectMeta:
     """Look an object up."""
     request = client.get(path, {"head": True})
     _, response = await send(io, client, request)
-    meta: ObjectMeta = read_meta(path, response, _size(response), client.names)  # type: ignore[assignment]
-    return meta
+    return read_meta(path, response, _size(response), client.names)

@@ -263,7 +263,7 @@ class S3Client:
         source = f"{quote(self._options.bucket)}/{quote_path(self._prefix + from_)}"
         headers = [*self._copy_headers, ("x-amz-copy-source", source)]
         if overwrite:
-            return Request("copy", to, "PUT", self._path(to), "", headers, inspect=True)
+            return Request("copy", (from_, to), "PUT", self._path(to), "", headers, inspect=True)
         how = self._options.copy_if_not_exists
         if not isinstance(how, tuple):
             raise NotSupportedError(
@@ -273,7 +273,7 @@ class S3Client:
         name, value, status = how
         headers.append((name, value))
         verb = f"copy_if_not_exists {status}"
-        return Request(verb, to, "PUT", self._path(to), "", headers, idempotent=False, inspect=True)
+        return Request(verb, (from_, to), "PUT", self._path(to), "", headers, idempotent=False, inspect=True)
 
     # --- listings -----------------------------------------------------------------------------------------
 
