@@ -50,8 +50,9 @@ def _normalize_host(name: str, scheme: str, authority: str) -> str:
         host = host.lower() if host.isascii() else host.encode("idna").decode()  # libcurl may know no IDNA
     except UnicodeError:
         raise ConfigurationError(f"{name} has a host name that is none: {authority!r}") from None
-    if not host:
-        raise ConfigurationError(f"{name} has no host: {authority!r}")
+    inner = host[1:-1].replace(":", "") if host.startswith("[") and host.endswith("]") else host
+    if not all(_is_label(label) for label in inner.removesuffix(".").split(".")):
+        raise ConfigurationError(f"{name} has a host name that is none: {authority!r}")
     return host if not port or port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
 
 

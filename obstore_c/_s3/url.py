@@ -52,7 +52,9 @@ def parse_s3_url(url: str) -> tuple[str | None, dict[str, str]]:
     if scheme.lower() != "https":
         raise ConfigurationError(f"{url!r} is no S3 URL; the schemes are s3, s3a and https")
     host = authority.lower().removesuffix(":443")
-    config = _amazon(host) or _r2(host)
+    config = _amazon(host)
+    if config is None:
+        config = _r2(host)
     if config is None:
         raise ConfigurationError(
             f"{url!r} is no URL of Amazon S3 or Cloudflare R2; for another server pass bucket and endpoint"
