@@ -10,7 +10,7 @@ import pytest
 from obstore_c.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
 if TYPE_CHECKING:
-    from conftest import BlockingVerbs
+    from conformance.verbs import BlockingVerbs
 
 MINUTE = timedelta(minutes=1)
 

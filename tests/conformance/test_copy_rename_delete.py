@@ -9,7 +9,7 @@ import pytest
 from obstore_c.exceptions import AlreadyExistsError
 
 if TYPE_CHECKING:
-    from conftest import BlockingVerbs
+    from conformance.verbs import BlockingVerbs
 
 
 def test_copy_leaves_the_source(verbs: BlockingVerbs) -> None:

@@ -9,7 +9,7 @@ import pytest
 from obstore_c.exceptions import InvalidPathError
 
 if TYPE_CHECKING:
-    from conftest import BlockingVerbs
+    from conformance.verbs import BlockingVerbs
 
 PLAIN_BUT_TRICKY = [
     "with space",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import BlockingVerbs
+    from conformance.verbs import BlockingVerbs
 
 KEYS = ["a.txt", "foo-a/b", "foo.txt", "foo/a", "foo/b", "foo/c/d", "foo0", "foobar/x", "z"]
 

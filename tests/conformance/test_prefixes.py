@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import AsyncVerbs, BlockingVerbs
 
 from obstore_c.store import PrefixStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from conformance.verbs import BlockingVerbs
 
 PREFIX = "data 1/a+b"
 
@@ -26,9 +27,9 @@ def part(request: pytest.FixtureRequest, backend: Any, store: Any) -> Any:
     return backend.store(prefix=PREFIX)
 
 
-@pytest.fixture(params=[BlockingVerbs, AsyncVerbs], ids=["blocking", "asyncio"])
-def inside(request: pytest.FixtureRequest, part: Any) -> Iterator[BlockingVerbs]:
-    verbs = request.param(part)
+@pytest.fixture
+def inside(make_verbs: type[BlockingVerbs], part: Any) -> Iterator[BlockingVerbs]:
+    verbs = make_verbs(part)
     yield verbs
     verbs.close()
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from conftest import BlockingVerbs
+    from conformance.verbs import BlockingVerbs
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 1_000_003], ids=str)

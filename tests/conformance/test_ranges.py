@@ -9,7 +9,7 @@ import pytest
 from obstore_c.exceptions import BaseError, GenericError
 
 if TYPE_CHECKING:
-    from conftest import BlockingVerbs
+    from conformance.verbs import BlockingVerbs
 
 DATA = bytes(range(100))
 
