@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 PREFIX = "data 1/a+b"
 
 
-@pytest.fixture(params=["prefix argument", "PrefixStore"])
+@pytest.fixture(params=["PrefixStore", pytest.param("argument", marks=pytest.mark.needs("http"))])
 def part(request: pytest.FixtureRequest, backend: Any, store: Any) -> Any:
     if request.param == "PrefixStore":
         return PrefixStore(store, PREFIX)
-    if backend.name == "memory":
-        pytest.skip("a MemoryStore takes no prefix")
     return backend.store(prefix=PREFIX)
 
 
