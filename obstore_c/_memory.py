@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, NoReturn
 
@@ -116,12 +117,13 @@ class MemoryBackend(Backend):
     async def get(self, io: IO, path: str, options: GetOptions | None) -> GetResult:
         found = self._find(path)
         size = len(found.data)
+        meta, attributes = partial(found.meta, path), found.attributes.copy
         if options is None:
-            return GetResult(found.meta(path), dict(found.attributes), (0, size), found.data)
+            return GetResult(meta, attributes, (0, size), found.data)
         _check_conditions(path, found, options)
         start, end = _resolve_range(path, options.get("range"), size)
         body = Bytes() if options.get("head") else found.data[start:end]
-        return GetResult(found.meta(path), dict(found.attributes), (start, end), body)
+        return GetResult(meta, attributes, (start, end), body)
 
     async def get_range(self, io: IO, path: str, start: int, end: int) -> Bytes:
         data = self._find(path).data

@@ -31,16 +31,6 @@ class UpdateVersion(TypedDict, total=False):
     """Its version, where the store has versions."""
 
 
-PutMode: TypeAlias = Literal["create", "overwrite"] | UpdateVersion
-"""What `put` does with an object that is already there.
-
-- `"overwrite"` replaces it.
-- `"create"` leaves it alone and raises `AlreadyExistsError`.
-- an `UpdateVersion`, such as the result of an earlier `put`, replaces that very version, and raises
-  `PreconditionError` if it has been replaced or deleted since.
-"""
-
-
 class PutResult(TypedDict):
     """What the store says about an object it has stored. Can be given back as `mode`."""
 
@@ -49,6 +39,16 @@ class PutResult(TypedDict):
 
     version: str | None
     """The object's version, None where the store has no versions."""
+
+
+PutMode: TypeAlias = Literal["create", "overwrite"] | UpdateVersion | PutResult
+"""What `put` does with an object that is already there.
+
+- `"overwrite"` replaces it.
+- `"create"` leaves it alone and raises `AlreadyExistsError`.
+- an `UpdateVersion`, such as the result of an earlier `put`, replaces that very version, and raises
+  `PreconditionError` if it has been replaced or deleted since.
+"""
 
 
 def put(
