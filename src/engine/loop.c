@@ -348,6 +348,7 @@ static void drive(oc_loop *loop)
             finish(loop, transfer, result);
         }
     }
+    start_what_may(loop); /* in the places that became free */
 }
 
 /* ---- Step 3: hand over what finished ---- */
