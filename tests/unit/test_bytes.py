@@ -319,6 +319,8 @@ def test_subclass_keeps_its_type_but_its_slices_do_not() -> None:
         pass
 
     mine = Mine(b"abcdef")
+    assert memoryview(mine) == b"abcdef"
+    assert mine.__buffer__(0) == b"abcdef"
     assert type(mine[1:3]) is Bytes
     assert mine == b"abcdef"
     assert Bytes(b"abcdef") == mine

@@ -83,10 +83,10 @@ cdef class Bytes:
         PyBuffer_FillInfo(view, self, <void*>self._data, self._length, 1, flags)
 
     def __buffer__(self, int flags, /):
-        # PEP 688's method, which Python itself provides from 3.12 on.
+        # PEP 688's method, for Python 3.11. Later ones ask it for the buffer of a subclass, hence not of self.
         if flags & PyBUF_WRITABLE:
             raise BufferError("Bytes is read-only")
-        return PyMemoryView_FromObject(self)
+        return PyMemoryView_FromObject(bytes_from_owner(self._owner, self._data, self._length))
 
     def __len__(self):
         return self._length
