@@ -1,13 +1,13 @@
 # cython: autotestdict=False
 """`Bytes`: what a store gives back, a read-only view of memory that something else owns.
 
-Ownership: a `Bytes` holds one reference to its owner (a slab of the engine, a `bytes`, a `memoryview`) and never frees
-memory itself. The owner's memory neither moves nor goes while that reference exists; for foreign buffers the owner
-is a private `memoryview`, which holds the exporter's `Py_buffer` until the `Bytes` dies.
+Ownership: a `Bytes` holds one reference to its owner (a slab of the engine, a `bytes`, a `memoryview`) and
+never frees memory itself. The owner's memory neither moves nor goes while that reference exists; for foreign
+buffers the owner is a private `memoryview`, which holds the exporter's `Py_buffer` until the `Bytes` dies.
 
-A slice is a view of the same memory, except that a slice of at most `COPY_LIMIT` bytes which is less than a quarter
-of the memory its owner pins gets its own copy: a header cut out of a large object must not keep the object alive.
-Longer slices are never copied.
+A slice is a view of the same memory, except that a slice of at most `COPY_LIMIT` bytes which is less than a
+quarter of the memory its owner pins gets its own copy: a header cut out of a large object must not keep the
+object alive. Longer slices are never copied.
 """
 
 cimport cython
@@ -42,12 +42,12 @@ cdef bytes _EMPTY = b""
 cdef class Bytes:
     """A read-only buffer of bytes.
 
-    It supports the buffer protocol, so `memoryview(b)`, `numpy.frombuffer(b)` or `file.write(b)` read the memory
-    without a copy, and most methods of the builtin `bytes`. It is not hashable, because the memory may belong to
-    an object that changes.
+    It supports the buffer protocol, so `memoryview(b)`, `numpy.frombuffer(b)` or `file.write(b)` read the
+    memory without a copy, and most methods of the builtin `bytes`. It is not hashable, because the memory may
+    belong to an object that changes.
 
-    Slicing gives a view of the same memory, unless the slice is small (at most 64 KiB) compared with the memory it
-    would keep alive (under a quarter): then it is a copy.
+    Slicing gives a view of the same memory, unless the slice is small (at most 64 KiB) compared with the
+    memory it would keep alive (under a quarter): then it is a copy.
 
     Args:
         buf: any object with a C-contiguous buffer. Its memory is not copied and stays exported (a `bytearray`
@@ -83,7 +83,8 @@ cdef class Bytes:
         PyBuffer_FillInfo(view, self, <void*>self._data, self._length, 1, flags)
 
     def __buffer__(self, int flags, /):
-        # PEP 688's method, for Python 3.11. Later ones ask it for the buffer of a subclass, hence not of self.
+        # PEP 688's method, for Python 3.11. Later ones ask it for the buffer of a subclass, hence not of
+        # self.
         if flags & PyBUF_WRITABLE:
             raise BufferError("Bytes is read-only")
         return PyMemoryView_FromObject(bytes_from_owner(self._owner, self._data, self._length))
