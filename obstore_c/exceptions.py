@@ -106,11 +106,8 @@ class UnknownConfigurationKeyError(BaseError, ValueError):
     """A configuration key that the store does not know.
 
     Example:
-        >>> raise UnknownConfigurationKeyError.for_key("regoin", ["region", "bucket"], "S3 configuration")
-        Traceback (most recent call last):
-        ...
-        obstore_c.exceptions.UnknownConfigurationKeyError: Unknown S3 configuration key 'regoin'; did you mean
-        'region'?
+        >>> print(UnknownConfigurationKeyError.for_key("regoin", ["region", "bucket"], "S3 configuration"))
+        Unknown S3 configuration key 'regoin'; did you mean 'region'?
     """
 
     @classmethod
