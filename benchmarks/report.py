@@ -93,7 +93,8 @@ def conditions(report: dict[str, Any]) -> str:
         f"{warning}{report['date']}; {machine['cpu']}, {machine['cores']} cores shared with the server, "
         f"{machine['system']}, Python {machine['python']}; {versions}. Medians (min–max) of "
         f"{plan['repetitions']} interleaved repetitions of {plan['seconds']:g} s, each in its own process. "
-        "All peers sign their requests; `limit`, which is no client but the floor, does not. "
+        "The S3 clients sign their requests; `limit`, which is no client but the floor, and the raw HTTP "
+        "peers aiohttp and pycurl do not. "
         f"Ratios to {BASELINE}: the median of those within each repetition."
     )
 

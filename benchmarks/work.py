@@ -106,8 +106,13 @@ class Put(Work):
         body = endpoint.file(key_of(case.size, 0)).read_bytes()
         self.sum = zlib.crc32(body)
         keys, count = [put_key_of(case.size, n) for n in range(case.objects)], case.objects
-        self.call = lambda number: peer.put(keys[number % count], body)
-        self.acall = lambda number: peer.aput(keys[number % count], body)
+        ready = self._make_room if peer.wants_new_keys else lambda key: key
+        self.call = lambda number: peer.put(ready(keys[number % count]), body)
+        self.acall = lambda number: peer.aput(ready(keys[number % count]), body)
+
+    def _make_room(self, key: str) -> str:
+        self.endpoint.file(key).unlink(missing_ok=True)
+        return key
 
     def size(self, result: Any) -> int:
         return 0
@@ -115,6 +120,7 @@ class Put(Work):
     def check(self, number: int, result: Any) -> None:
         path = self.endpoint.file(put_key_of(self.case.size, number % self.case.objects))
         parts = sorted(path.parent.glob(f"{path.name}.*"), key=lambda part: int(part.suffix[1:]))
+        parts = [part for part in parts if part.stat().st_size]
         checksum = 0
         for part in parts or [path]:
             with part.open("rb") as file:
@@ -123,7 +129,7 @@ class Put(Work):
         if checksum != self.sum:
             raise WrongResultError(f"{path.name} arrived with the wrong checksum")
         for part in parts:
-            part.unlink()
+            part.write_bytes(b"")
 
 
 class Stream(Work):

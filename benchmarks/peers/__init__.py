@@ -14,7 +14,7 @@ BASELINE = "obstore"
 """Ratios are to this peer."""
 
 FIRST = (BASELINE, "obstore_c", "limit")
-NOT_ADAPTERS = ("__init__", "base", "obspec_api")
+NOT_ADAPTERS = ("__init__", "base", "obspec_api", "botocore_config")
 
 
 def names() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 CHUNK = 10 * 1024 * 1024
 """Bytes of a stream's chunk: obstore's default."""
+
+RANGES_IN_FLIGHT = 64
+"""For libraries that read one range at a time."""
 
 
 class NotMeasuredError(Exception):
@@ -32,8 +37,15 @@ class Peer:
     distribution = ""
     """What pip names."""
     asynchronous = True
+    store_options: tuple[str, ...] = ()
+    """Those of a case's `store` that `build` knows."""
+
+    wants_new_keys = False
+    """It takes nginx's 204 for a PUT over an object as a failure: the old one is removed first."""
 
     def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
+        if unknown := set(options).difference(self.store_options):
+            raise NotMeasuredError(f"no {', '.join(sorted(unknown))} over this endpoint")
         self.endpoint = endpoint
         self.options = options
 
@@ -88,13 +100,28 @@ class Peer:
         """As `stream`."""
         raise NotMeasuredError("no asynchronous stream")
 
+    def get_range(self, key: str, start: int, length: int) -> Any:
+        """Part of an object."""
+        raise NotMeasuredError("no blocking get_range")
+
+    async def aget_range(self, key: str, start: int, length: int) -> Any:
+        """As `get_range`."""
+        raise NotMeasuredError("no asynchronous get_range")
+
     def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[Any]:
-        """Parts of an object, each with its own request."""
-        raise NotMeasuredError("no blocking get_ranges")
+        """Parts of an object, a request each: by `get_range` where the library has nothing better."""
+        with ThreadPoolExecutor(RANGES_IN_FLIGHT) as pool:
+            return list(pool.map(self.get_range, [key] * len(starts), starts, lengths))
 
     async def aget_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[Any]:
         """As `get_ranges`."""
-        raise NotMeasuredError("no asynchronous get_ranges")
+        free = asyncio.Semaphore(RANGES_IN_FLIGHT)
+
+        async def one(start: int, length: int) -> Any:
+            async with free:
+                return await self.aget_range(key, start, length)
+
+        return await asyncio.gather(*map(one, starts, lengths))
 
     def list(self, prefix: str) -> Any:
         """All objects under a prefix in the library's own form, a sequence."""

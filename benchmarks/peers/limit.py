@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cases import MIB
 from benchmarks.meter import Meter, Timing
-from benchmarks.peers.base import NotMeasuredError, Peer
+from benchmarks.peers.base import RANGES_IN_FLIGHT, NotMeasuredError, Peer
 from benchmarks.server.objects import LIST_PREFIX, PAGE, key_of, put_key_of
 from benchmarks.work import RANGE, WrongResultError, random_starts
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from benchmarks.cases import Case
 
 SOURCE = Path(__file__).with_suffix(".c")
-RANGES_IN_FLIGHT = 64
 SPLIT = 16 * MIB
 """Size of the ranges in which one object is read over many connections."""
 
@@ -55,6 +54,7 @@ class Adapter(Peer):
     """libcurl as pycurl ships it, driven by `limit.c`."""
 
     distribution = "pycurl"
+    store_options = ("unsigned_payload",)
 
     @classmethod
     def version(cls) -> str:

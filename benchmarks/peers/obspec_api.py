@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class ObstoreApi(Peer):
     """Adapter for a library with obstore's functions."""
 
+    store_options = ("unsigned_payload",)
+
     def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
         super().__init__(endpoint, options)
         self.obs = import_module(self.module)

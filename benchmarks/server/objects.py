@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "checksums.json"
 PAGE = 1000
+MIN_PART = 5 * MIB
+"""The smallest part that S3 allows."""
 LIST_PREFIX = "listing"
 
 
@@ -89,10 +91,13 @@ def _write(bucket: Path, size: int, number: int) -> int:
 def _prepare_put(bucket: Path, case: Case) -> None:
     # A PUT over a file that exists is answered with 204, which every client takes; a new one with 201,
     # which some refuse.
+    parts = case.size // MIN_PART
     for number in range(case.objects):
         path = bucket / put_key_of(case.size, number)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+        for part in range(1, parts + 2 if parts else 0):
+            path.with_name(f"{path.name}.{part}").touch()
 
 
 def _write_pages(folder: Path, keys: int) -> None:
