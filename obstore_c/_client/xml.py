@@ -113,10 +113,12 @@ def _run(
     from pyexpat import ExpatError, ParserCreate
 
     document = bytes(body)
-    # Without a document type there are no entities to define, so none to expand or to fetch. The encoding is
-    # given because in another one these bytes would look different.
-    if b"<!DOCTYPE" in document:
-        raise XMLError("the server sent XML with a DOCTYPE, which is refused")
+    # Without a document type there are no entities to define, so none to expand or to fetch. In another
+    # encoding it would be other bytes: hence the one given below, and no NUL, which UTF-16 cannot do without.
+    if b"<!DOCTYPE" in document or b"\0" in document:
+        raise XMLError(
+            "the server sent XML with a DOCTYPE or in another encoding than UTF-8, which is refused"
+        )
     parser = ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartElementHandler = start

@@ -61,6 +61,7 @@ class Download:
         "_first",
         "_io",
         "_length",
+        "_more",
         "_over",
         "_pieces",
         "_planned",
@@ -113,6 +114,8 @@ class Download:
         self._collected = memoryview(response.body if transfer is not None else b"")
         self._skip = max(0, skip - len(self._collected))
         self._collected = self._collected[skip:]
+        # The transfer brings more than is wanted, so it has to be ended.
+        self._more = response.content_length != skip + length
         self._position = arrived
         self._planned = arrived
         self._pieces: deque[Piece] = deque()
@@ -169,8 +172,9 @@ class Download:
         if piece.filled < len(piece.view):
             self.close()
         elif self._position == self._length:
-            # Not `close`: the transfer has all its bytes, and its connection can serve the next one.
             self._over = True
+            if self._more:  # else it is at its end, and its connection can serve another one
+                self._stop()
         else:
             self._plan(size, ahead, kind)
             self._feed()
@@ -292,6 +296,7 @@ class Download:
         self._response = response
         try:
             self._skip = self._offset_of(response)
+            self._more = response.content_length != self._skip + self._length - self._position
         except BaseException:
             self._stop()
             raise

@@ -286,6 +286,9 @@ def parse_list(body, str prefix=""):
         if view.len > INT_MAX:
             raise ValueError("it is too long")
         room = PyBytes_FromStringAndSize(<const char*>view.buf, view.len)
+        # expat believes the mark of UTF-16, in which nothing below would be found; it always has NULs.
+        if b"\0" in room:
+            raise ValueError("it is not UTF-8")
         if b"<!DOCTYPE" in room:
             raise ValueError("there is a DOCTYPE in it, which is refused")
         listing.encoded = b"EncodingType>url<" in room
@@ -304,7 +307,7 @@ def parse_list(body, str prefix=""):
 
 cdef int _parse(_Listing listing, const char* data, int size) except -1:
     cdef oc_expat_api* expat = _load()
-    # The encoding is ours to say: in another one, what was looked for in the bytes above would look different.
+    # The encoding is ours to say: in another one, what `parse_list` looked for would be other bytes.
     cdef oc_expat parser = expat.create(b"UTF-8", NULL, NULL)
     cdef int status
     if parser == NULL:
