@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from obstore_c._client.request import UNSIGNED_PAYLOAD
+from obstore_c._lib.sigv4 import payload_sha256
 from obstore_c._ops.retry import send
 
 if TYPE_CHECKING:
@@ -23,13 +23,9 @@ async def put(io: IO, client: Client, path: str, payload: Buffer, options: PutOp
     if not client.needs_digest:
         digest = UNSIGNED_PAYLOAD
     elif len(payload) < _HASH_ASIDE:
-        digest = sha256(payload).hexdigest()
+        digest = payload_sha256(payload)
     else:
-        digest = await io.call(_hex_digest, payload)
+        digest = await io.call(payload_sha256, payload)
     request = client.put(path, payload, digest, options)
     _, response = await send(io, client, request)
     return {"e_tag": response.header("ETag"), "version": response.header(client.names.version)}
-
-
-def _hex_digest(payload: Buffer) -> str:
-    return sha256(payload).hexdigest()

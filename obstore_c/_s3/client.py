@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64encode
-from hashlib import md5, sha256
 from typing import TYPE_CHECKING, Any
 
 from obstore_c._client import xml
@@ -23,7 +22,7 @@ from obstore_c._client.headers import (
 )
 from obstore_c._client.request import UNSIGNED_PAYLOAD, Request
 from obstore_c._lib.quote import quote, quote_path
-from obstore_c._lib.sigv4 import Signer, canonical_query
+from obstore_c._lib.sigv4 import Signer, canonical_query, payload_sha256
 from obstore_c._ops.retry import Throttle
 from obstore_c.exceptions import GenericError, NotSupportedError, UnauthenticatedError
 
@@ -235,6 +234,8 @@ class S3Client:
 
     def delete_many(self, paths: list[str]) -> Request:
         """DeleteObjects, of at most 1,000 keys."""
+        from hashlib import md5  # late: loading libcrypto takes milliseconds
+
         prefix = xml.escape(self._prefix)
         keys = "".join([f"<Object><Key>{prefix}{xml.escape(path)}</Key></Object>" for path in paths])
         body = f'<Delete xmlns="{_NAMESPACE}"><Quiet>true</Quiet>{keys}</Delete>'.encode()
@@ -243,7 +244,7 @@ class S3Client:
             ("Content-Type", "application/xml"),
             ("Content-MD5", b64encode(md5(body, usedforsecurity=False).digest()).decode()),
         ]
-        digest = UNSIGNED_PAYLOAD if self._unsigned else sha256(body).hexdigest()
+        digest = UNSIGNED_PAYLOAD if self._unsigned else payload_sha256(body)
         return Request(
             "delete", paths[0], "POST", self._bucket_path, "delete=", headers, body, digest, inspect=True
         )
