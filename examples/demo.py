@@ -9,6 +9,7 @@ functions, from threads. Whatever is not exactly as on disk is named, and the ex
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -31,6 +32,7 @@ sys.path.append(str(Path(__file__).parent))
 from s3_server import ServerError, serve
 
 import obstore_c as obs
+from obstore_c._lib import engine
 from obstore_c.store import S3Store
 
 if TYPE_CHECKING:
@@ -187,8 +189,9 @@ def in_threads(function: Callable[[File], None], files: Sequence[File]) -> None:
 
 
 def traffic() -> tuple[int, int]:
-    """HTTP requests and retries of this process so far."""
-    return 0, 0
+    """HTTP requests and retries of this process so far, as the engine counted them."""
+    counts = engine.stats()
+    return counts.get("requests", 0), counts.get("retries", 0)
 
 
 def summary(steps: Sequence[Step]) -> Table:
@@ -220,8 +223,11 @@ def main() -> int:
     Returns:
         The exit status: 0 when every byte came back, 1 when not or when it could not run, 130 after Ctrl-C.
     """
+    parser = argparse.ArgumentParser(description="Takes Python's standard library through an S3 server.")
+    parser.add_argument("--files", type=int, metavar="N", help="only the first N files (default: all)")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    console, files = Console(), standard_library()
+    console, files = Console(), standard_library()[: options.files]
     size = sum(file.size for file in files)
     version = platform.python_version()
     console.print(f"{len(files):,} files, {size / 1e6:,.0f} MB: the standard library of Python {version}")
