@@ -12,7 +12,17 @@ from benchmarks.cases import Case, all_cases
 from benchmarks.compare import Result, Spread, summarise
 from benchmarks.peers import BASELINE
 
-HEAD = ("peer", "per second", "MB/s", "CPU µs each", "CPU ms/MB", "peak RSS MiB", "p50 ms", "p99 ms")
+HEAD = (
+    "peer",
+    "per second",
+    "MB/s",
+    "CPU µs each",
+    "CPU ms/MB",
+    "peak RSS MiB",
+    "growth MiB",
+    "p50 ms",
+    "p99 ms",
+)
 RATIOS = (f"speed : {BASELINE}", f"CPU : {BASELINE}")
 COLUMNS = (
     "units_per_second",
@@ -20,6 +30,7 @@ COLUMNS = (
     "cpu_us_per_unit",
     "cpu_ms_per_mb",
     "peak_rss_mib",
+    "rss_growth_mib",
     "p50_ms",
     "p99_ms",
 )

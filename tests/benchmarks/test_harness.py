@@ -164,6 +164,8 @@ def test_tables_hold_figures_spread_and_conditions() -> None:
     assert "get 4 KiB, async, 64 in flight | req/s | 105 (100-110) | 425 (400-450) |" in short.replace(
         "\N{EN DASH}", "-"
     )
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1
     for condition in ("a CPU, 2 cores", "obstore 0.12.1", "nginx 1.22", "2026-01-01", "Python 3.13.0"):
         assert condition in text
         assert condition in short
