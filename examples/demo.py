@@ -210,8 +210,8 @@ def summary(steps: Sequence[Step]) -> Table:
             f"{step.seconds:.2f}",
             f"{rate:,.0f}",
             speed,
-            f"{step.requests:,}",
-            f"{step.retries:,}",
+            f"{step.requests:,}" if step.requests else "not counted",
+            f"{step.retries:,}" if step.requests else "",
             f"{len(step.wrong):,}",
         )
     return table
