@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "hosts.h"
+
 #ifndef _WIN32
 #include <sys/resource.h>
 #endif
@@ -80,22 +82,42 @@ void oc_engine_free(oc_engine *engine)
     free(engine);
 }
 
-static oc_loop *pick(oc_engine *engine)
+static oc_loop *pick(oc_engine *engine, const oc_transfer *transfer)
 {
     oc_loop *best = engine->loops[0];
     for (int i = 0; i < engine->loop_count; i++) {
         oc_loop *loop = engine->loops[i];
-        if (loop->load < SPREAD_ABOVE) {
+        int share = oc_host_share(loop, transfer);
+        if (share == 0) {
+            break;
+        }
+        if (loop->closed) {
+            continue;
+        }
+        if (loop->load < (share < SPREAD_ABOVE ? share : SPREAD_ABOVE)) {
             return loop;
         }
-        if (loop->load < best->load) {
+        if (best->closed || loop->load < best->load) {
             best = loop;
         }
     }
     return best;
 }
 
-void oc_engine_submit(oc_engine *engine, oc_transfer *transfer) { oc_loop_submit(pick(engine), transfer); }
+void oc_engine_submit(oc_engine *engine, oc_transfer *transfer)
+{
+    oc_loop_submit(pick(engine, transfer), transfer);
+}
+
+bool oc_engine_dead(const oc_engine *engine)
+{
+    for (int i = 0; i < engine->loop_count; i++) {
+        if (engine->loops[i]->closed) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void oc_transfer_cancel(oc_transfer *transfer) { oc_loop_command(transfer, OC_COMMAND_CANCEL); }
 

@@ -27,6 +27,9 @@ void oc_engine_free(oc_engine *engine);
 
 void oc_engine_submit(oc_engine *engine, oc_transfer *transfer);
 
+/* A loop has ended, because it broke or was stopped: what else is submitted may fail, so start a new engine. */
+bool oc_engine_dead(const oc_engine *engine);
+
 /* Any thread. The transfer still ends with OC_EVENT_DONE. */
 void oc_transfer_cancel(oc_transfer *transfer);
 

@@ -130,10 +130,10 @@ void oc_host_dequeue(oc_loop *loop, oc_transfer *transfer)
     transfer->host = NULL;
 }
 
-/* A cap is shared by the loops; each gets at least one place. */
-static int host_cap(const oc_loop *loop, const oc_transfer *transfer)
+int oc_host_share(const oc_loop *loop, const oc_transfer *transfer)
 {
-    return (transfer->profile->max_in_flight + loop->loops - 1) / loop->loops;
+    int cap = transfer->profile->max_in_flight;
+    return cap / loop->loops + (loop->index < cap % loop->loops);
 }
 
 oc_transfer *oc_host_next(oc_loop *loop)
@@ -143,7 +143,7 @@ oc_transfer *oc_host_next(oc_loop *loop)
     }
     for (oc_host *host = loop->waiting_first; host != NULL; host = host->next_waiting) {
         oc_transfer *transfer = host->first;
-        if (host->active < host_cap(loop, transfer)) {
+        if (host->active < oc_host_share(loop, transfer)) {
             unlink_queued(loop, transfer);
             host->active++;
             loop->active++;

@@ -572,7 +572,7 @@ void oc_loop_stop(oc_loop *loop)
     bool join = !loop->joined;
     loop->joined = true;
     loop->stopping = true;
-    if (loop->sleeping) {
+    if (join && loop->sleeping) {
         oc_poller_wake(loop->poller);
     }
     oc_mutex_unlock(&loop->lock);

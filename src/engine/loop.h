@@ -42,7 +42,7 @@ typedef struct oc_loop {
     oc_transfer *inbox_first, *inbox_last;
     bool sleeping;
     bool stopping;
-    bool closed; /* the thread takes nothing any more */
+    _Atomic bool closed; /* the thread takes nothing any more; may be read without the lock */
     bool joined;
     char cause[OC_CURL_ERROR_SIZE];
     _Atomic int load; /* transfers owned; read without the lock to spread work */

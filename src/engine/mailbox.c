@@ -36,7 +36,7 @@ void oc_mailbox_unref(oc_mailbox *mailbox)
 
 static void link_last(oc_mailbox *mailbox, oc_transfer *transfer)
 {
-    transfer->mail_linked = mailbox;
+    transfer->mail_linked = true;
     transfer->mail_events = 0;
     transfer->mail_next = NULL;
     if (mailbox->first == NULL) {
@@ -53,7 +53,7 @@ bool oc_mailbox_post_locked(oc_mailbox *mailbox, oc_transfer *transfer, int even
     bool closed = mailbox->closed;
     bool was_empty = mailbox->first == NULL;
     if (!closed) {
-        if (transfer->mail_linked == NULL) {
+        if (!transfer->mail_linked) {
             link_last(mailbox, transfer);
         }
         transfer->mail_events |= events;
@@ -94,7 +94,7 @@ static oc_transfer *take_all(oc_mailbox *mailbox)
     mailbox->last = NULL;
     for (oc_transfer *transfer = first; transfer != NULL; transfer = transfer->mail_next) {
         /* It may be posted again while the consumer still walks the list: hence links of the consumer's own. */
-        transfer->mail_linked = NULL;
+        transfer->mail_linked = false;
         transfer->taken_next = transfer->mail_next;
         transfer->taken_events = transfer->mail_events;
     }
@@ -127,7 +127,8 @@ int oc_mailbox_unlink_locked(oc_mailbox *mailbox, oc_transfer *transfer)
 {
     int events = 0;
     oc_mutex_lock(&mailbox->lock);
-    if (transfer->mail_linked == mailbox) {
+    oc_mailbox *heir = mailbox->closed ? mailbox->heir : NULL;
+    if (heir == NULL && transfer->mail_linked) {
         oc_transfer **link = &mailbox->first;
         oc_transfer *before = NULL;
         while (*link != transfer) {
@@ -138,11 +139,11 @@ int oc_mailbox_unlink_locked(oc_mailbox *mailbox, oc_transfer *transfer)
         if (mailbox->last == transfer) {
             mailbox->last = before;
         }
-        transfer->mail_linked = NULL;
+        transfer->mail_linked = false;
         events = transfer->mail_events;
     }
     oc_mutex_unlock(&mailbox->lock);
-    return events;
+    return heir != NULL ? oc_mailbox_unlink_locked(heir, transfer) : events;
 }
 
 oc_transfer *oc_mailbox_close(oc_mailbox *mailbox, oc_mailbox *heir)

@@ -43,7 +43,8 @@ struct oc_transfer *oc_mailbox_take(oc_mailbox *mailbox, int64_t wait_ms);
 /* Waits up to `wait_ms` until something is there, and leaves it there. */
 bool oc_mailbox_wait(oc_mailbox *mailbox, int64_t wait_ms);
 
-/* Removes `transfer` if it is linked and returns the events it carried. Locks: as oc_mailbox_post_locked. */
+/* Removes `transfer` if it is linked, here or with the heir, and returns the events it carried. Locks: as
+ * oc_mailbox_post_locked. */
 int oc_mailbox_unlink_locked(oc_mailbox *mailbox, struct oc_transfer *transfer);
 
 /* The consumer is gone and its fd with it: what is still posted goes to `heir`, which must outlive all mailboxes, and is

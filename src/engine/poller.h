@@ -1,4 +1,4 @@
-/* Readiness of sockets, and a wake-up from other threads: epoll on Linux, poll elsewhere.
+/* Readiness of sockets, and a wake-up from other threads: epoll on Linux, poll elsewhere (or where OC_USE_POLL says so).
  *
  * One thread owns a poller; only oc_poller_wake may be called from others.
  */

@@ -1,4 +1,4 @@
-#ifdef __linux__
+#if defined(__linux__) && !defined(OC_USE_POLL)
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#ifndef __linux__
+#if !defined(__linux__) || defined(OC_USE_POLL)
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -18,6 +18,15 @@ static size_t count_lines(const char *text, size_t size)
     return lines;
 }
 
+/* libcurl takes a line without a value for the wish to leave that header out; "name;" sends it empty. */
+static void mark_empty(char *line)
+{
+    char *colon = strchr(line, ':');
+    if (colon != NULL && colon[1 + strspn(colon + 1, " \t")] == '\0') {
+        memcpy(colon, ";", 2);
+    }
+}
+
 /* One allocation: [slist nodes][header strings][url][method]. libcurl reads the list until the transfer is done. */
 static bool build_block(oc_transfer *transfer, const char *method, const char *url, size_t url_size,
                         const char *headers, size_t headers_size, size_t fixed_lines, const char *const *fixed)
@@ -40,6 +49,7 @@ static bool build_block(oc_transfer *transfer, const char *method, const char *u
             *end = '\0';
             text = end + 1;
         }
+        mark_empty(nodes[i].data);
     }
     for (size_t i = 0; i < fixed_lines; i++) {
         nodes[lines + i].data = (char *)fixed[i];
@@ -175,7 +185,9 @@ static int parse_status(const char *line, size_t size)
     return status;
 }
 
-/* RFC 9110 8.6; libcurl has refused contradictory and malformed values before this is called. */
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* RFC 9110 8.6. -1: another header, or no number that makes sense; libcurl decides whether the answer stands. */
 static int64_t parse_content_length(const char *line, size_t size)
 {
     static const char name[] = "content-length:";
@@ -188,13 +200,22 @@ static int64_t parse_content_length(const char *line, size_t size)
             return -1;
         }
     }
-    int64_t value = -1;
-    for (size_t i = name_size; i < size; i++) {
-        if (line[i] >= '0' && line[i] <= '9') {
-            value = (value < 0 ? 0 : value) * 10 + (line[i] - '0');
-        }
+    size_t i = name_size;
+    while (i < size && (line[i] == ' ' || line[i] == '\t')) {
+        i++;
     }
-    return value;
+    int64_t value = i < size && is_digit(line[i]) ? 0 : -1;
+    for (; i < size && is_digit(line[i]); i++) {
+        int digit = line[i] - '0';
+        if (value > (INT64_MAX - digit) / 10) {
+            return -1;
+        }
+        value = value * 10 + digit;
+    }
+    while (i < size && strchr(" \t\r\n", line[i]) != NULL) {
+        i++;
+    }
+    return i == size ? value : -1;
 }
 
 size_t oc_transfer_on_header(char *line, size_t one, size_t size, void *argument)
@@ -395,29 +416,35 @@ int64_t oc_transfer_take_segment(oc_transfer *transfer)
     return used;
 }
 
-int64_t oc_transfer_received(oc_transfer *transfer)
-{
-    oc_mutex_lock(&transfer->segment_lock);
-    int64_t received = transfer->received;
-    oc_mutex_unlock(&transfer->segment_lock);
-    return received;
-}
+int64_t oc_transfer_received(oc_transfer *transfer) { return transfer->received; }
 
 /* ---- Body: where it goes ---- */
 
-static enum oc_sink decide(const oc_transfer *transfer)
+static bool is_fed(oc_transfer *transfer)
 {
-    if (transfer->status < 200 || transfer->status > 299) {
-        return OC_SINK_COLLECT;
-    }
-    bool hold = transfer->hold_above >= 0 && transfer->content_length > transfer->hold_above;
-    return transfer->fed > 0 || hold ? OC_SINK_SEGMENTS : OC_SINK_COLLECT;
+    oc_mutex_lock(&transfer->segment_lock);
+    bool fed = transfer->fed > 0;
+    oc_mutex_unlock(&transfer->segment_lock);
+    return fed;
 }
 
 static void hold(oc_transfer *transfer)
 {
     transfer->sink = OC_SINK_SEGMENTS;
     oc_loop_ready(transfer, OC_EVENT_HELD);
+}
+
+static void decide(oc_transfer *transfer)
+{
+    transfer->sink = OC_SINK_COLLECT;
+    if (transfer->status < 200 || transfer->status > 299) {
+        return;
+    }
+    if (is_fed(transfer)) {
+        transfer->sink = OC_SINK_SEGMENTS;
+    } else if (transfer->hold_above >= 0 && transfer->content_length > transfer->hold_above) {
+        hold(transfer);
+    }
 }
 
 size_t oc_transfer_on_body(char *data, size_t one, size_t size, void *argument)
@@ -428,10 +455,7 @@ size_t oc_transfer_on_body(char *data, size_t one, size_t size, void *argument)
         return 0;
     }
     if (transfer->sink == OC_SINK_UNDECIDED) {
-        transfer->sink = decide(transfer);
-        if (transfer->sink == OC_SINK_SEGMENTS && transfer->fed == 0) {
-            hold(transfer);
-        }
+        decide(transfer);
     }
     if (transfer->sink == OC_SINK_COLLECT) {
         bool failed = transfer->status < 200 || transfer->status > 299;

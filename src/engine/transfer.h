@@ -96,8 +96,9 @@ typedef struct oc_transfer {
     char *spill; /* what did not fit the last segment */
     size_t spill_start;
     size_t spill_size;
-    int64_t received;
     bool segments_over; /* no more bytes will come */
+
+    _Atomic int64_t received; /* bytes of the body; written by the engine's thread */
 
     /* The engine thread's only. */
     struct oc_handle *handle;
@@ -122,8 +123,8 @@ typedef struct oc_transfer {
     struct oc_transfer *inbox_next, *inbox_before;
     oc_mailbox *mailbox;
 
-    /* Guarded by the mailbox's lock. */
-    oc_mailbox *mail_linked; /* where it is linked, or NULL */
+    /* Guarded by the lock of `mailbox`, or of its heir once that is closed. */
+    bool mail_linked;
     int mail_events;
     struct oc_transfer *mail_next;
 

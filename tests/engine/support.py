@@ -6,10 +6,14 @@ import gc
 import os
 import threading
 import time
+from ctypes.util import find_library
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from obstore_c._lib import engine
+from obstore_c._libcurl import find
 from obstore_c._ops.drive import run, run_async
+from servers import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +68,19 @@ def descriptors() -> int:
 
 def native_threads() -> int:
     return len(os.listdir("/proc/self/task"))
+
+
+def libcurl() -> str:
+    """The libcurl that pycurl uses, for programs that are not Python and so cannot load pycurl itself."""
+    package = Path(find()).parent
+    folders = [package / "pycurl.libs", package.parent / "pycurl.libs", package / ".dylibs"]
+    for folder in folders:
+        for library in sorted(folder.glob("libcurl*")):
+            return str(library)
+    system = find_library("curl")
+    if system is None:
+        raise Unavailable(f"there is no libcurl beside {package}, nor one of the system")
+    return system
 
 
 class Resources:
