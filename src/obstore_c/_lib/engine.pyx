@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.unicode cimport PyUnicode_DecodeLatin1
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr
 
 from obstore_c._lib.buffer cimport Bytes, bytes_from_bytes, bytes_from_owner
@@ -88,11 +88,26 @@ def configure(*, int loops):
     _loops = loops
 
 
+cdef uint64_t _requests = 0
+cdef uint64_t _retries = 0
+
+
+def count_retry():
+    """Note that a request is sent again."""
+    global _retries
+    _retries += 1
+
+
 def stats():
-    """Numbers of the running engine, for tests and diagnosis: bytes kept idle, slabs in use, threads."""
+    """Numbers for tests and diagnosis.
+
+    `requests` and `retries` of this process (a retry is a request too), `idle_bytes` kept for reuse, `slabs` in use,
+    and the `loops` that run.
+    """
     cdef size_t idle = 0, out = 0
     oc_pool_stats(&idle, &out)
-    return {"idle_bytes": idle, "slabs": out, "loops": _engine.loop_count if _engine != NULL else 0}
+    return {"requests": _requests, "retries": _retries, "idle_bytes": idle, "slabs": out,
+            "loops": _engine.loop_count if _engine != NULL else 0}
 
 
 def option_number(str name):
@@ -671,6 +686,8 @@ cdef class IO:
         Raises:
             ValueError: CR or NUL in the URL or the headers.
         """
+        global _requests
+        cdef oc_engine* engine = _running_engine()
         cdef Transfer transfer = Transfer.__new__(Transfer)
         cdef oc_transfer* raw
         cdef Py_buffer view
@@ -698,7 +715,8 @@ cdef class IO:
         transfer.io = self
         transfer.profile = profile
         transfer._fork_generation = _generation
-        oc_engine_submit(_running_engine(), raw)
+        _requests += 1
+        oc_engine_submit(engine, raw)
         return transfer
 
 
