@@ -25,19 +25,27 @@ SOURCES := pyproject.toml CMakeLists.txt README.md $(shell find obstore_c src -n
 C_SOURCES = $(shell find src tests -name '*.[ch]')
 CYTHON_SOURCES = $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test lint bench format clean help
+.PHONY: demo test lint bench bench-run servers format clean help
 
 help:
 	@sed -n '4,9s/^# *//p' Makefile
 
-test: $(VENV)/package $(VENV)/group-test
+test: $(VENV)/package $(VENV)/group-test servers
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 demo: $(VENV)/package $(VENV)/group-demo
 	$(BIN)/python examples/demo.py $(ARGS)
 
-bench: $(VENV)/package $(VENV)/group-bench
+# The peers of the comparison live in an environment of their own.
+bench: servers
+	$(MAKE) VENV=.venv-bench bench-run
+
+bench-run: $(VENV)/package $(VENV)/peers
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Servers that do not come from PyPI. Without the right to install them, tests that need them say so.
+servers:
+	@sh .ci/install-servers
 
 lint: $(VENV)/package $(VENV)/group-test $(VENV)/group-lint
 	$(BIN)/ruff check
@@ -53,7 +61,7 @@ format: $(VENV)/group-lint
 	$(BIN)/clang-format -i $(C_SOURCES)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/created:
 	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv found; set PYTHON=..." >&2; exit 1; }
@@ -64,11 +72,15 @@ $(VENV)/created:
 		pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text(os.getcwd())'
 	@touch $@
 
+$(VENV)/peers: benchmarks/requirements.txt | $(VENV)/created
+	$(PIP) install -r benchmarks/requirements.txt
+	@touch $@
+
 $(VENV)/group-%: pyproject.toml | $(VENV)/created
 	$(PIP) install --group $*
 	@touch $@
 
 # Installed as users have it, not editable; only the objects are kept, in build/, for a quick rebuild.
 $(VENV)/package: $(SOURCES) | $(VENV)/created $(VENV)/group-build
-	$(PIP) install --no-build-isolation --config-settings build-dir=build/venv .
+	$(PIP) install --no-build-isolation --config-settings build-dir=build/$(VENV) .
 	@touch $@
