@@ -39,6 +39,7 @@ def serve_s3(folder: Path, *arguments: str) -> Iterator[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
     command = [str(binary()), "serve", "s3", "--addr", "127.0.0.1:0", "--config", os.devnull]
     command += ["--auth-key", f"{ACCESS_KEY_ID},{SECRET_ACCESS_KEY}"]
-    command += ["--vfs-cache-mode", "off", "--dir-cache-time", "0s", *arguments, str(folder)]
+    # Tests write into the folder behind its back, so it must not cache; with 0s rclone never sleeps.
+    command += ["--vfs-cache-mode", "off", "--dir-cache-time", "1ms", *arguments, str(folder)]
     with announced(command, r"Starting s3 server on \[(http://[\d.:]+)/?\]", env=env) as endpoint:
         yield endpoint
