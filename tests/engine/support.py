@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from ctypes.util import find_library
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from obstore_c._lib import engine
 from obstore_c._libcurl import find
@@ -18,19 +22,23 @@ from servers import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servers.faults import FaultServer
-
 PROFILE = engine.Profile({})
 
 
-async def request(io: Any, server: FaultServer | str, path: str = "/", **kwargs: Any) -> Any:
+class Server(Protocol):
+    """A `FaultServer` or what else has an address."""
+
+    url: str
+
+
+async def request(io: Any, server: Server | str, path: str = "/", **kwargs: Any) -> Any:
     """One exchange. Options: method, headers, body, profile, delay, hold_above."""
     return await start(io, server, path, **kwargs)
 
 
 def start(
     io: Any,
-    server: FaultServer | str,
+    server: Server | str,
     path: str = "/",
     *,
     method: str = "GET",
@@ -44,11 +52,11 @@ def start(
     return io.start(profile, method, (base + path).encode(), headers, body, **kwargs)
 
 
-def blocking(server: FaultServer | str, path: str = "/", **kwargs: Any) -> Any:
+def blocking(server: Server | str, path: str = "/", **kwargs: Any) -> Any:
     return run(request, server, path, **kwargs)
 
 
-async def waiting(server: FaultServer | str, path: str = "/", **kwargs: Any) -> Any:
+async def waiting(server: Server | str, path: str = "/", **kwargs: Any) -> Any:
     return await run_async(request, server, path, **kwargs)
 
 
@@ -64,10 +72,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
-
-
-def native_threads() -> int:
-    return len(os.listdir("/proc/self/task"))
 
 
 def libcurl() -> str:
@@ -105,3 +109,68 @@ class Resources:
         gc.collect()
         eventually(lambda: not self.surplus(), seconds)
         return self.surplus()
+
+
+class Silent:
+    """A server that reads what comes, never answers, and notices when its clients go away."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.requests = 0
+        self.closed = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for connection in self._open:
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with self._lock:
+                    self._open.append(connection)
+                threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        seen = b""
+        with contextlib.suppress(OSError):
+            while received := connection.recv(1 << 16):
+                if b"\r\n\r\n" not in seen and b"\r\n\r\n" in (seen := seen + received):
+                    with self._lock:
+                        self.requests += 1
+        with self._lock:
+            self._open.remove(connection)
+            self.closed += 1
+        connection.close()
+
+
+def script_environment() -> dict[str, str]:
+    """For processes that import these tests' modules; a warning is an error there as well."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONWARNINGS": "error"}
+
+
+def run_script(script: str, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own, with these tests' modules at hand."""
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", script, *arguments],
+        env=script_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def check_script(script: str, *arguments: str, output: str = "done\n", timeout: float = 60.0) -> None:
+    """It prints `output` and nothing to stderr, and ends with status 0."""
+    ran = run_script(script, *arguments, timeout=timeout)
+    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", output)

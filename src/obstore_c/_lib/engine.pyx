@@ -24,6 +24,7 @@ import atexit
 import os
 
 cdef extern from "Python.h":
+    ctypedef struct PyObject
     object PyWeakref_NewRef(object ob, object callback)
     void* PyWeakref_GetObject(object reference)
 
@@ -32,18 +33,22 @@ cdef extern from *:
     #ifdef _WIN32
     #include <winsock2.h>
     static void oc_wake_read(int fd) { char b[256]; while (recv((SOCKET)fd, b, sizeof b, 0) == sizeof b) {} }
+    static void oc_wake_close(int fd) { closesocket((SOCKET)fd); }
     #else
     #include <unistd.h>
     static void oc_wake_read(int fd) { char b[256]; while (read(fd, b, sizeof b) == (ssize_t)sizeof b) {} }
+    static void oc_wake_close(int fd) { close(fd); }
     #endif
     """
     void oc_wake_read(int fd) noexcept nogil
+    void oc_wake_close(int fd) noexcept nogil
 
 DEFAULT_MAX_IN_FLIGHT = 256
 
 cdef enum:
     SIGNAL_CHECK_MS = 50
     ORPHAN_WAIT_MS = 100
+    LONGEST_DELAY = 1000000000  # seconds
     SPARE_DESCRIPTORS = 128
     IDLE_IOS = 64
 
@@ -54,6 +59,7 @@ cdef oc_engine* _engine = NULL
 cdef oc_mailbox* _orphans = NULL  # what closed mailboxes leave; lives for ever
 cdef int _generation = 0  # counts forks: transfers of another generation belong to a parent process
 cdef int _loops = 0  # asked for; 0: chosen from the machine
+cdef bint _stopping = False
 
 
 def load(str path):
@@ -105,6 +111,7 @@ def stats():
     and the `loops` that run.
     """
     cdef size_t idle = 0, out = 0
+    _free_orphans()
     oc_pool_stats(&idle, &out)
     return {"requests": _requests, "retries": _retries, "idle_bytes": idle, "slabs": out,
             "loops": _engine.loop_count if _engine != NULL else 0}
@@ -127,33 +134,44 @@ cdef int _default_loops():
 cdef oc_engine* _running_engine() except NULL:
     global _engine
     cdef int loops, room
+    if _engine != NULL and not _stopping and oc_engine_dead(_engine):
+        shutdown()
     if _engine == NULL:
         loops = _default_loops()
         room = max(8, oc_socket_limit() - SPARE_DESCRIPTORS)
         _engine = oc_engine_new(loops, min(room, 2048))
         if _engine == NULL:
             raise OSError("the transfer engine cannot start: no thread, descriptor or memory to be had")
-        atexit.register(shutdown)
     return _engine
 
 
 def shutdown():
     """Stop the engine's threads after failing everything in flight. The next request starts it anew."""
-    global _engine
-    cdef oc_engine* engine = _engine
-    _engine = NULL
-    if engine != NULL:
-        with nogil:
-            oc_engine_stop(engine)  # its memory stays: transfers still point to it
+    global _engine, _stopping
+    if _engine == NULL or _stopping:
+        return
+    # Until its threads are gone it stays the engine, and refuses what is submitted: two must not run at once.
+    _stopping = True
+    with nogil:
+        oc_engine_stop(_engine)
+    _engine = NULL  # its memory stays: transfers still point to it
+    _stopping = False
+
+
+# Before the first request, so that exit handlers that were registered since the import still find the engine running.
+atexit.register(shutdown)
 
 
 def _after_fork():
-    global _engine, _generation, _loop_ios, _latest, _get_running_loop
+    global _engine, _stopping, _orphans, _generation, _loop_ios, _latest, _get_running_loop
     _engine = NULL
+    _stopping = False
     _generation += 1
     oc_engine_after_fork()
+    _orphans = oc_mailbox_new(-1)  # the parent's may be locked by a thread that does not exist here
     _idle_ios.clear()
-    _loop_ios = _latest = _get_running_loop = None
+    _latest = NULL
+    _loop_ios = _get_running_loop = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -180,6 +198,8 @@ cdef class Profile:
 
     def __init__(self, options, max_in_flight=None):
         cdef size_t index = 0
+        if self.profile != NULL:
+            raise RuntimeError("a profile does not change")
         self.options = dict(options)
         self.max_in_flight = DEFAULT_MAX_IN_FLIGHT if max_in_flight is None else max_in_flight
         if self.max_in_flight < 1:
@@ -228,11 +248,13 @@ cdef int _set_option(oc_profile* profile, size_t index, object name, object valu
 
 # ---- Transfers ----
 
+cdef object _NO_MESSAGE = object()
+
 # The caller's buffers that the engine uses: released when the transfer is over or the segment was taken.
 cdef struct Pins:
     bint has_body
     Py_buffer body
-    Py_buffer segments[4]
+    Py_buffer segments[OC_SEGMENTS]
     unsigned int fed
     unsigned int taken
 
@@ -245,7 +267,7 @@ cdef void _release_pins(oc_transfer* transfer) noexcept:
     if pins.has_body:
         PyBuffer_Release(&pins.body)
     while pins.taken != pins.fed:
-        PyBuffer_Release(&pins.segments[pins.taken % 4])
+        PyBuffer_Release(&pins.segments[pins.taken % OC_SEGMENTS])
         pins.taken += 1
     PyMem_Free(pins)
 
@@ -276,11 +298,13 @@ cdef class Slab:
             oc_pool_put(self.slab)
 
     def __getbuffer__(self, Py_buffer* view, int flags):
+        if self.slab == NULL:
+            raise BufferError("the slab has no memory")
         PyBuffer_FillInfo(view, self, self.slab.data, self.size, False, flags)
 
     def to_bytes(self, Py_ssize_t length):
         """The first `length` bytes, without a copy."""
-        if not 0 <= length <= self.size:
+        if self.slab == NULL or not 0 <= length <= self.size:
             raise ValueError(f"length must be between 0 and {self.size}")
         return bytes_from_owner(self, self.slab.data, length)
 
@@ -293,7 +317,8 @@ cdef class Chunk:
         size: bytes, more than 0. The memory is not cleared.
     """
 
-    cdef bytes content
+    cdef bytes content  # kept when it was taken: views of it may exist
+    cdef bint taken
 
     def __init__(self, Py_ssize_t size):
         if size <= 0 or self.content is not None:
@@ -302,14 +327,16 @@ cdef class Chunk:
 
     # Writing into a bytes object is allowed as long as nobody else has seen it.
     def __getbuffer__(self, Py_buffer* view, int flags):
-        if self.content is None:
-            raise ValueError("the chunk was taken")
+        if self.content is None or self.taken:
+            raise BufferError("the chunk was taken")
         PyBuffer_FillInfo(view, self, PyBytes_AS_STRING(self.content), len(self.content), False, flags)
 
     def to_bytes(self, Py_ssize_t length):
-        """The first `length` bytes, without a copy if that is all of them. The chunk is empty afterwards."""
-        content, self.content = self.content, None
-        return content if length == len(content) else content[:length]
+        """The first `length` bytes, without a copy if that is all of them. Nothing can be written afterwards."""
+        if self.content is None or self.taken or not 0 <= length <= len(self.content):
+            raise ValueError("the chunk was taken, or has not that many bytes")
+        self.taken = True
+        return self.content if length == len(self.content) else self.content[:length]
 
 
 @cython.final
@@ -323,20 +350,33 @@ cdef class Transfer:
     cdef Bytes _body
     cdef object _callback
     cdef object _context
+    cdef list _more_callbacks
+    cdef object _cancel_message
     cdef int _fork_generation
     cdef bint _done
     cdef bint _held
     cdef bint _woken
-    cdef bint _cancelled
+    cdef bint _cancelled  # the engine was told
+    cdef bint _task_cancelled  # by asyncio, which wants a CancelledError
+    cdef bint _lost  # in a forked child: the engine that works on it lives in the parent
     cdef public bint _asyncio_future_blocking
     cdef object __weakref__
 
+    def __init__(self):
+        raise TypeError("transfers come from IO.start")
+
     def __dealloc__(self):
-        if self.transfer == NULL or self._fork_generation != _generation:
+        if self.transfer == NULL:
+            return
+        if self._lost or (not self._done and self._fork_generation != _generation):
+            _release_pins(self.transfer)  # the rest may be locked by a thread that does not exist here
             return
         if self._done:
+            _release_pins(self.transfer)
             oc_transfer_free(self.transfer)
         else:
+            if self.io is not None and not self._cancelled:
+                self.io._leaving += 1
             self.transfer.owner = NULL
             oc_transfer_cancel(self.transfer)
 
@@ -357,62 +397,99 @@ cdef class Transfer:
             raise StopIteration(self)
         return self._wait()
 
+    # The coroutine that awaits is interrupted or dropped: nobody wants the answer any more.
+    def throw(self, kind, value=None, traceback=None):
+        self._stop()
+        _raise(kind, value, traceback)
+
+    def close(self):
+        self._stop()
+
     cdef Transfer _wait(self):
-        if self._fork_generation != _generation:
-            self._abandon()
+        self._belongs_here()
         self._woken = self._done
         self._asyncio_future_blocking = True
         return self
 
-    # In a forked child: the engine that works on this transfer lives in the parent.
-    cdef void _abandon(self):
-        self._done = True
-        self.transfer.curl_code = OC_CODE_ENGINE_STOPPED
+    # False in a forked child, where the transfer is over: no lock of it may be touched.
+    cdef bint _belongs_here(self) noexcept:
+        if self._fork_generation == _generation:
+            return True
+        if not self._done:
+            self._done = self._lost = self._woken = True
+            self.transfer.curl_code = OC_CODE_ENGINE_STOPPED
+        return False
+
+    cdef bint _stop(self) noexcept:
+        if self._done or self._cancelled or not self._belongs_here():
+            return False
+        self._cancelled = True
+        self.io._leaving += 1
+        oc_transfer_cancel(self.transfer)
+        return True
 
     def get_loop(self):
         return self.io.get_loop()
 
     def add_done_callback(self, callback, *, context=None):
-        self._callback = callback
-        self._context = context
+        if self._callback is None:
+            self._callback = callback
+            self._context = context
+        else:  # rare: several tasks wait for the same transfer
+            if self._more_callbacks is None:
+                self._more_callbacks = []
+            self._more_callbacks.append((callback, context))
         if self._woken:
             self._schedule()
 
     def remove_done_callback(self, callback):
-        removed = self._callback is not None
-        self._callback = None
-        return int(removed)
+        cdef list kept = [pair for pair in self._callbacks() if pair[0] != callback]
+        cdef int removed = len(self._callbacks()) - len(kept)
+        self._callback, self._context = kept.pop(0) if kept else (None, None)
+        self._more_callbacks = kept or None
+        return removed
+
+    cdef list _callbacks(self):
+        cdef list callbacks = [] if self._callback is None else [(self._callback, self._context)]
+        return callbacks if self._more_callbacks is None else callbacks + self._more_callbacks
 
     def done(self):
         return self._done
 
     def cancelled(self):
-        return self._cancelled
+        return self._done and self._task_cancelled
 
-    def cancel(self, msg=None):
-        """Stop the transfer at once. Returns False when it was over already."""
-        if self._done or self._cancelled or self._fork_generation != _generation:
+    def cancel(self, msg=_NO_MESSAGE):
+        """Stop the transfer at once. Returns False when it was over or cancelled already.
+
+        Whoever waits goes on as soon as the engine has let go of the caller's buffers. With a message, as asyncio
+        calls it, that is with a CancelledError, without one with the response.
+        """
+        if not self._stop():
             return False
-        self._cancelled = True
-        oc_transfer_cancel(self.transfer)
-        if self._callback is not None:
-            self._schedule()
+        if msg is not _NO_MESSAGE:
+            self._task_cancelled = True
+            self._cancel_message = msg
         return True
 
     def result(self):
-        if self._cancelled:
+        if self._task_cancelled:
             from asyncio import CancelledError
 
-            raise CancelledError
+            raise CancelledError() if self._cancel_message is None else CancelledError(self._cancel_message)
         return None
 
     def exception(self):
         return None
 
-    cdef void _schedule(self):
-        callback, context = self._callback, self._context
-        self._callback = self._context = None
-        self.io.get_loop().call_soon(callback, self, context=context)
+    # In the event loop's thread: wake everyone who waits, in the loop's next turn.
+    cdef int _schedule(self) except -1:
+        cdef list callbacks = self._callbacks()
+        self._callback = self._context = self._more_callbacks = None
+        loop = self.io.get_loop()
+        for callback, context in callbacks:
+            loop.call_soon(callback, self, context=context)
+        return 0
 
     # -- The response --
 
@@ -433,6 +510,8 @@ cdef class Transfer:
     @property
     def curl_message(self):
         cdef char* message = self.transfer.message
+        if self._lost:
+            return "the request was made before this process was forked"
         return "" if message == NULL else (<bytes>message).decode("utf-8", "replace")
 
     @property
@@ -508,15 +587,17 @@ cdef class Transfer:
 
         It is filled from its start; `filled()` tells how far. It is held until then.
         """
-        cdef Pins* pins = _pins(self.transfer)
-        cdef Py_buffer* view
-        if pins.fed - pins.taken >= OC_SEGMENTS:
-            raise RuntimeError("too many buffers are queued")
-        view = &pins.segments[pins.fed % 4]
-        PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE)
-        if view.len == 0:
-            PyBuffer_Release(view)
-            raise ValueError("the buffer is empty")
+        cdef Pins* pins
+        cdef Py_buffer view
+        if not self._belongs_here():
+            return
+        pins = _pins(self.transfer)
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        if view.len == 0 or pins.fed - pins.taken >= OC_SEGMENTS:
+            empty = view.len == 0
+            PyBuffer_Release(&view)
+            raise ValueError("the buffer is empty" if empty else "too many buffers are queued")
+        pins.segments[pins.fed % OC_SEGMENTS] = view
         pins.fed += 1
         oc_transfer_feed(self.transfer, <char*>view.buf, view.len)
 
@@ -528,18 +609,29 @@ cdef class Transfer:
 
     def attach(self, IO io):
         """Let `io` wait for what happens from now on: another thread or event loop goes on with the body."""
-        if io is not self.io and self._fork_generation == _generation:
+        if io is self.io:
+            return
+        if self._belongs_here():
+            io._ready()
             oc_transfer_attach(self.transfer, io.mailbox)
-            self.io = io
+            if not self._done:
+                self.io._unfinished -= 1
+                io._unfinished += 1
+                if self._cancelled:
+                    self.io._leaving -= 1
+                    io._leaving += 1
+        self.io = io
 
     cdef int64_t _take_segment(self) except -2:
         cdef Pins* pins = <Pins*>self.transfer.pins
         cdef int64_t used
+        if not self._belongs_here():
+            return 0
         if pins == NULL or pins.taken == pins.fed:
             raise RuntimeError("no buffer was fed")
         used = oc_transfer_take_segment(self.transfer)
         if used >= 0:
-            PyBuffer_Release(&pins.segments[pins.taken % 4])
+            PyBuffer_Release(&pins.segments[pins.taken % OC_SEGMENTS])
             pins.taken += 1
         return used
 
@@ -561,6 +653,23 @@ cdef class Filled:
         if self.transfer._done:
             raise RuntimeError("the transfer ended without closing its buffers")
         return self.transfer._wait()
+
+    # The engine may be writing into the buffers: whoever was to read them is gone.
+    def throw(self, kind, value=None, traceback=None):
+        self.transfer._stop()
+        _raise(kind, value, traceback)
+
+    def close(self):
+        self.transfer._stop()
+
+
+# The end of an awaitable's `throw`, which may be called the old way with a class, its arguments and a traceback.
+cdef object _raise(kind, value, traceback):
+    if value is None:
+        value = kind() if isinstance(kind, type) else kind
+    elif not isinstance(value, BaseException):
+        value = kind(value)
+    raise value if traceback is None else value.with_traceback(traceback)
 
 
 cdef Pins* _pins(oc_transfer* transfer) except NULL:
@@ -601,8 +710,9 @@ cdef inline char _lower(char c) noexcept nogil:
     return c + 32 if c"A" <= c <= c"Z" else c
 
 
-# Marks what happened to every transfer taken from a mailbox, frees orphans, and returns those somebody waits for.
-cdef list _deliver(oc_transfer* first):
+# Marks what happened to every transfer taken from the mailbox of `io` (None: from the orphans'), frees orphans, and
+# returns those with callbacks to call.
+cdef list _deliver(IO io, oc_transfer* first):
     cdef oc_transfer* current
     cdef Transfer transfer
     cdef list waiting = []
@@ -610,7 +720,11 @@ cdef list _deliver(oc_transfer* first):
         current = first
         first = first.taken_next
         if current.taken_events & OC_EVENT_DONE:
+            if io is not None:
+                io._unfinished -= 1
             if current.owner == NULL:
+                if io is not None:
+                    io._leaving -= io._leaving > 0
                 _release_pins(current)
                 oc_transfer_free(current)
                 continue
@@ -622,10 +736,21 @@ cdef list _deliver(oc_transfer* first):
         if current.taken_events & OC_EVENT_DONE:
             transfer._done = True
             _release_body(current)
+            if transfer._cancelled and io is not None:
+                io._leaving -= io._leaving > 0
+        elif transfer._cancelled:
+            continue  # only its end is of interest
         transfer._woken = True
         if transfer._callback is not None:
             waiting.append(transfer)
     return waiting
+
+
+# Nobody waits for them, so they are freed whenever somebody comes along.
+cdef int _free_orphans() except -1:
+    if _orphans != NULL and oc_mailbox_wait(_orphans, 0):
+        _deliver(None, oc_mailbox_take(_orphans, 0))
+    return 0
 
 
 # The request body goes back at once; segments when they are taken.
@@ -643,6 +768,8 @@ cdef class IO:
 
     cdef oc_mailbox* mailbox
     cdef int generation
+    cdef Py_ssize_t _unfinished  # transfers that will still post to the mailbox
+    cdef Py_ssize_t _leaving  # those of them that were cancelled
     cdef object __weakref__
 
     def __dealloc__(self):
@@ -654,7 +781,7 @@ cdef class IO:
         cdef oc_mailbox* mailbox = self.mailbox
         self.mailbox = NULL
         if mailbox != NULL and self.generation == _generation:
-            _deliver(oc_mailbox_close(mailbox, _orphans))
+            _deliver(self, oc_mailbox_close(mailbox, _orphans))
             oc_mailbox_unref(mailbox)
 
     cdef int _open(self, int fd) except -1:
@@ -664,8 +791,23 @@ cdef class IO:
         self.mailbox = oc_mailbox_new(fd)
         if self.mailbox == NULL:
             raise MemoryError
-        _deliver(oc_mailbox_take(_orphans, 0))
+        self._unfinished = self._leaving = 0
+        return _free_orphans()
+
+    # There is a mailbox, and it is this process's.
+    cdef int _ready(self) except -1:
+        if self.mailbox == NULL or self.generation != _generation:
+            self._reopen()
         return 0
+
+    cdef int _reopen(self) except -1:
+        raise RuntimeError("nobody waits here: use BlockingIO.acquire() or loop_io()")
+
+    # What is there, taken and delivered with the GIL held: between the two nobody may attach a transfer elsewhere.
+    cdef list _collect(self):
+        cdef list waiting = _deliver(self, oc_mailbox_take(self.mailbox, 0))
+        _free_orphans()
+        return waiting
 
     def get_loop(self):
         return None
@@ -684,30 +826,43 @@ cdef class IO:
             hold_above: a 2xx body longer than this is not collected but fed to buffers; -1: always collect.
 
         Raises:
-            ValueError: CR or NUL in the URL or the headers.
+            ValueError: CR or NUL in the URL or the headers, a line feed in the URL, or a delay that is none.
         """
         global _requests
-        cdef oc_engine* engine = _running_engine()
         cdef Transfer transfer = Transfer.__new__(Transfer)
+        cdef oc_engine* engine
         cdef oc_transfer* raw
+        cdef Pins* pins = NULL
         cdef Py_buffer view
         cdef const void* data = NULL
         cdef size_t size = 0
+        cdef bytes verb = method.encode("ascii")
         _check_text(url)
         _check_text(headers)
+        if memchr(<const char*>url, c"\n", len(url)) != NULL:
+            raise ValueError("a URL has a line feed")
+        if profile.profile == NULL or not 0 <= delay <= LONGEST_DELAY:
+            raise ValueError(f"not a profile, or not a delay: {delay}")
+        self._ready()
+        engine = _running_engine()
         if body is not None:
             PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
             data, size = view.buf, view.len
             if data == NULL:
                 data = b""
-        raw = oc_transfer_new(profile.profile, self.mailbox, method.encode("ascii"), url, len(url), headers,
-                              len(headers), data, size)
+            pins = <Pins*>PyMem_Calloc(1, sizeof(Pins))
+        raw = NULL
+        if body is None or pins != NULL:
+            raw = oc_transfer_new(profile.profile, self.mailbox, verb, url, len(url), headers, len(headers), data, size)
         if raw == NULL:
             if body is not None:
                 PyBuffer_Release(&view)
+            PyMem_Free(pins)
             raise MemoryError
-        if body is not None:
-            _pin_body(raw, &view)
+        if pins != NULL:
+            pins.body = view
+            pins.has_body = True
+            raw.pins = pins
         raw.delay_us = <int64_t>(delay * 1e6)
         raw.hold_above = hold_above
         raw.owner = <void*>transfer
@@ -715,16 +870,10 @@ cdef class IO:
         transfer.io = self
         transfer.profile = profile
         transfer._fork_generation = _generation
+        self._unfinished += 1
         _requests += 1
         oc_engine_submit(engine, raw)
         return transfer
-
-
-cdef int _pin_body(oc_transfer* transfer, Py_buffer* view) except -1:
-    cdef Pins* pins = _pins(transfer)
-    pins.body = view[0]
-    pins.has_body = True
-    return 0
 
 
 cdef inline int _check_text(bytes text) except -1:
@@ -755,33 +904,37 @@ cdef class BlockingIO(IO):
 
     def close(self):
         """Keep this object for another call, unless something may still be posted to it."""
-        if self.mailbox.references == 1 and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
+        if self._unfinished == 0 and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
             _idle_ios.append(self)
+
+    cdef int _reopen(self) except -1:
+        return self._open(-1)
 
     def wait(self, Transfer transfer not None):
         """Wait until something happens to `transfer`. Signal handlers run meanwhile."""
-        cdef oc_transfer* first
-        cdef oc_mailbox* mailbox = self.mailbox
         if transfer.io is not self:
             raise RuntimeError("a blocking operation waits for another operation's transfer")
         while not transfer._woken:
-            with nogil:
-                first = oc_mailbox_take(mailbox, SIGNAL_CHECK_MS)
-            if first == NULL:
+            if not transfer._belongs_here():
+                return  # a signal handler forked: this is the child
+            self._collect_some(SIGNAL_CHECK_MS)
+            if not transfer._woken:
                 PyErr_CheckSignals()
-            else:
-                _deliver(first)
 
     def settle(self):
         """After an exception: wait briefly until cancelled transfers have let go of the caller's buffers."""
-        cdef oc_transfer* first
-        cdef oc_mailbox* mailbox = self.mailbox
         cdef int waited = 0
-        while mailbox.references > 1 and waited < ORPHAN_WAIT_MS:
-            with nogil:
-                first = oc_mailbox_take(mailbox, 5)
-            _deliver(first)
+        while self._leaving > 0 and self.generation == _generation and waited < ORPHAN_WAIT_MS:
+            self._collect_some(5)
             waited += 5
+
+    cdef int _collect_some(self, int wait_ms) except -1:
+        cdef oc_mailbox* mailbox = self.mailbox
+        with nogil:
+            oc_mailbox_wait(mailbox, wait_ms)
+        for transfer in self._collect():
+            _wake_elsewhere(<Transfer>transfer)
+        return 0
 
     async def sleep(self, double seconds):
         import time
@@ -792,8 +945,18 @@ cdef class BlockingIO(IO):
         return function(*args)
 
 
+# It waits in an event loop by now, though its news came here.
+cdef int _wake_elsewhere(Transfer transfer) except -1:
+    cdef list callbacks = transfer._callbacks()
+    transfer._callback = transfer._context = transfer._more_callbacks = None
+    loop = transfer.io.get_loop()
+    for callback, context in callbacks:
+        loop.call_soon_threadsafe(callback, transfer, context=context)
+    return 0
+
+
 cdef object _loop_ios = None  # WeakKeyDictionary: event loop -> LoopIO
-cdef LoopIO _latest = None
+cdef PyObject* _latest = NULL  # the LoopIO used last; borrowed, it lives as long as its loop
 cdef object _get_running_loop = None
 
 
@@ -811,14 +974,13 @@ def loop_io():
         _get_running_loop = asyncio.get_running_loop
         _loop_ios = weakref.WeakKeyDictionary()
     loop = _get_running_loop()
-    cdef LoopIO latest = _latest
-    if latest is not None and latest.generation == _generation and PyWeakref_GetObject(latest._loop) == <void*>loop:
-        return latest
+    if _latest != NULL and (<LoopIO>_latest)._is_for(loop):
+        return <LoopIO>_latest
     io = _loop_ios.get(loop)
     if io is None or (<LoopIO>io).generation != _generation:
         io = LoopIO(loop)
         _loop_ios[loop] = io
-    _latest = io
+    _latest = <PyObject*>io
     return io
 
 
@@ -829,58 +991,81 @@ cdef class LoopIO(IO):
     blocking = False
 
     cdef object _loop  # weak: the loop holds this object through its reader
-    cdef object _sockets
     cdef int _fd
+    cdef int _write_fd  # the same for an eventfd
     cdef object _watcher
 
+    def __cinit__(self):
+        self._fd = self._write_fd = -1
+
     def __init__(self, loop):
-        cdef int write_fd
+        if self._loop is not None:
+            raise RuntimeError("an event loop does not change")
         self._loop = PyWeakref_NewRef(loop, None)
-        self._fd = -1
+        self._open_descriptors()
         try:
-            write_fd = self._open_descriptor(loop)
+            loop.add_reader(self._fd, _drain, PyWeakref_NewRef(self, None))
         except NotImplementedError:
+            self._close_descriptors()
             self._open(-1)
             self._watcher = _start_watcher(self, loop)
             return
-        self._open(write_fd)
+        self._open(self._write_fd)
 
     def __dealloc__(self):
+        global _latest
+        if _latest == <PyObject*>self:
+            _latest = NULL
         self._close()
-        if self._fd >= 0 and self._sockets is None:
-            os.close(self._fd)
+        self._close_descriptors()
 
-    cdef int _open_descriptor(self, loop) except -1:
+    cdef bint _is_for(self, loop) noexcept:
+        return (self.generation == _generation and self._loop is not None
+                and PyWeakref_GetObject(self._loop) == <void*>loop)
+
+    cdef int _open_descriptors(self) except -1:
         if hasattr(os, "eventfd"):
-            self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-            loop.add_reader(self._fd, _drain, PyWeakref_NewRef(self, None))
-            return self._fd
+            self._fd = self._write_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            return 0
         import socket
 
-        self._sockets = socket.socketpair()
-        for one in self._sockets:
-            one.setblocking(False)
-        self._fd = self._sockets[0].fileno()
-        loop.add_reader(self._fd, _drain, PyWeakref_NewRef(self, None))
-        return self._sockets[1].fileno()
+        reader, writer = socket.socketpair()
+        reader.setblocking(False)
+        writer.setblocking(False)
+        self._fd, self._write_fd = reader.detach(), writer.detach()
+        return 0
+
+    cdef void _close_descriptors(self) noexcept:
+        if self._fd >= 0:
+            oc_wake_close(self._fd)
+        if self._write_fd >= 0 and self._write_fd != self._fd:
+            oc_wake_close(self._write_fd)
+        self._fd = self._write_fd = -1
+
+    cdef int _reopen(self) except -1:
+        raise RuntimeError("this event loop belongs to the process that was forked: run another one in the child")
 
     def get_loop(self):
-        return <object>PyWeakref_GetObject(self._loop)
+        return None if self._loop is None else <object>PyWeakref_GetObject(self._loop)
 
     def drain(self):
         """Wake everyone whose transfer has news. Runs in the event loop."""
         cdef list waiting
         cdef Transfer transfer
         cdef Py_ssize_t i = 0
+        if self.mailbox == NULL or self.generation != _generation:
+            return
         if self._fd >= 0:
             oc_wake_read(self._fd)
-        waiting = _deliver(oc_mailbox_take(self.mailbox, 0))
+        waiting = self._collect()
         try:
             while i < len(waiting):
                 transfer = <Transfer>waiting[i]
                 i += 1
                 callback, context = transfer._callback, transfer._context
                 transfer._callback = transfer._context = None
+                if transfer._more_callbacks is not None:
+                    transfer._schedule()
                 # A task's wake-up, run right here: the event loop runs no other task now, and another turn of the
                 # loop for every batch would cost more than the transfer.
                 if callback is None:
@@ -900,7 +1085,9 @@ cdef class LoopIO(IO):
         await asyncio.sleep(seconds)
 
     async def call(self, function, *args):
-        return await self.get_loop().run_in_executor(None, function, *args)
+        import contextvars
+
+        return await self.get_loop().run_in_executor(None, contextvars.copy_context().run, function, *args)
 
 
 def _drain(reference):
@@ -939,7 +1126,9 @@ def _watch(io_reference, loop_reference, drained):
             loop_reference().call_soon_threadsafe(drain)
         except (RuntimeError, AttributeError):
             return
-        drained.wait()
+        while not drained.wait(1):  # a loop that was stopped may never run again
+            if loop_reference() is None or loop_reference().is_closed():
+                return
 
 
 cdef bint _mail_came(LoopIO io):

@@ -29,7 +29,7 @@ cdef extern from "profile.h" nogil:
 
 cdef extern from "mailbox.h" nogil:
     ctypedef struct oc_mailbox:
-        int references
+        pass
 
     oc_mailbox* oc_mailbox_new(int fd)
     void oc_mailbox_unref(oc_mailbox* mailbox)
@@ -89,6 +89,7 @@ cdef extern from "engine.h" nogil:
     oc_engine* oc_engine_new(int loops, int max_active)
     void oc_engine_stop(oc_engine* engine)
     void oc_engine_after_fork()
+    bint oc_engine_dead(const oc_engine* engine)
     void oc_engine_submit(oc_engine* engine, oc_transfer* transfer)
     void oc_transfer_cancel(oc_transfer* transfer)
     void oc_transfer_attach(oc_transfer* transfer, oc_mailbox* mailbox)
