@@ -59,13 +59,18 @@ class ListStream(Generic[ListChunkType]):
     Requests are sent as the chunks are taken; when it is done, it stays empty.
     """
 
-    __slots__ = ("_build", "_busy", "_chunk_size", "_found", "_pager")
+    __slots__ = ("_build", "_busy", "_chunk_size", "_found", "_offset", "_pager")
 
     def __init__(
-        self, pager: Pager, chunk_size: int, build: Callable[[builtins.list[ObjectMeta]], Any]
+        self,
+        pager: Pager,
+        chunk_size: int,
+        build: Callable[[builtins.list[ObjectMeta]], Any],
+        offset: str | None = None,
     ) -> None:
         """Not for users."""
         self._pager: Pager | None = pager
+        self._offset = offset
         self._chunk_size = chunk_size
         self._build = build
         self._found: builtins.list[ObjectMeta] = []
@@ -112,7 +117,7 @@ class ListStream(Generic[ListChunkType]):
                 if page is None:
                     self._pager = None
                 else:
-                    self._found += page
+                    self._found += page if self._offset is None else _after(self._offset, page)
         finally:
             self._busy = False
         taken = self._found[:count]
@@ -188,11 +193,10 @@ def list(
     backend = _checked_backend(store, prefix)
     check_prefix(offset, "offset")
     check_count("chunk_size", chunk_size, at_least=1)
-    if not check_flag("return_arrow", return_arrow):
-        return ListStream(backend.list(prefix, offset or None), chunk_size, _as_it_is)
-    from ._arrow import record_batch
-
-    return ListStream(backend.list(prefix, offset or None), chunk_size, record_batch)
+    build: Callable[[builtins.list[ObjectMeta]], Any] = _as_it_is
+    if check_flag("return_arrow", return_arrow):
+        from ._arrow import record_batch as build
+    return ListStream(backend.list(prefix, offset or None), chunk_size, build, offset or None)
 
 
 @overload
@@ -260,6 +264,11 @@ async def _list_level(
 def _checked_backend(store: ObjectStoreMethods, prefix: str | None) -> Backend:
     check_prefix(prefix)
     return backend_of(store)
+
+
+def _after(offset: str, page: builtins.list[ObjectMeta]) -> builtins.list[ObjectMeta]:
+    """Keep what comes after `offset`; there are servers that do so only if it is a key of theirs."""
+    return [meta for meta in page if meta["path"] > offset]
 
 
 def _as_it_is(objects: builtins.list[ObjectMeta]) -> builtins.list[ObjectMeta]:

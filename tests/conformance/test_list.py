@@ -94,12 +94,13 @@ def test_list_with_delimiter(
 
 
 def test_list_many_pages(verbs: BlockingVerbs) -> None:
-    keys = [f"many/{number:04}" for number in range(1100)]
+    # In folders, because rclone takes the longer to put an object the more there are in its folder.
+    keys = [f"many/{number // 100:02}/{number:04}" for number in range(1100)]
     for key in keys:
         verbs.store.put(key, b"")
     assert verbs.paths("many", chunk_size=300) == keys
     assert verbs.paths("many", offset=keys[1050]) == keys[1051:]
-    assert len(verbs.list_with_delimiter("many")["objects"]) == 1100
+    assert len(verbs.list_with_delimiter("many")["common_prefixes"]) == 11
     verbs.delete(keys)
     assert verbs.paths() == []
 

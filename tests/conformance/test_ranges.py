@@ -68,14 +68,15 @@ def test_get_ranges_after_the_end_is_an_error(verbs: BlockingVerbs, key: str, co
         verbs.get_ranges(key, starts=[0, 200], ends=[5, 210], coalesce=coalesce)
 
 
-RANGE_OPTIONS: list[tuple[Any, int, int]] = [
+RANGE_OPTIONS: list[Any] = [
     ((10, 20), 10, 20),
     ([10, 20], 10, 20),
     ((90, 1000), 90, 100),
     ({"offset": 0}, 0, 100),
     ({"offset": 90}, 90, 100),
     ({"suffix": 10}, 90, 100),
-    ({"suffix": 1000}, 0, 100),
+    # rclone, in its own ways with ranges, answers 416
+    pytest.param({"suffix": 1000}, 0, 100, marks=pytest.mark.needs("range_status_206")),
 ]
 
 
