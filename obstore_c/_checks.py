@@ -127,15 +127,6 @@ def check_count(what: str, value: int, at_least: int = 0) -> int:
     return count
 
 
-def check_span(start: int, end: int) -> tuple[int, int]:
-    """Return `(start, end)` if it is a range with at least one byte."""
-    start = check_count("start", start)
-    end = check_count("end", end)
-    if start >= end:
-        raise ValueError(f"the range from {start} to {end} is empty: start must be less than end")
-    return start, end
-
-
 def unknown_key(key: object, known: Iterable[str], what: str) -> ValueError:
     """Build the error for a key that `what` does not have, with the nearest one that it has."""
     from difflib import get_close_matches  # only a mistake pays for this import
