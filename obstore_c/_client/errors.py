@@ -84,7 +84,7 @@ _CERTIFICATE = (
     "Pass its authority as client_options={'root_certificate': ...}.",
 )
 _BY_CURL: dict[int, tuple[str, str]] = {
-    1: ("the endpoint's scheme is not supported", "Use an http or https endpoint."),
+    1: ("the server does not speak HTTP", "Check scheme and port of the endpoint."),
     3: ("the URL is malformed", "Check the endpoint."),
     5: ("the proxy's name could not be resolved", "Check proxy_url."),
     6: ("the host is unknown", "Check the endpoint's spelling, the region and the DNS."),

@@ -68,7 +68,7 @@ class S3Client:
 
         Args:
             options: the bucket, where it is and what its requests carry.
-            prefix: what comes before every key: "" or "a/b/".
+            prefix: what comes before every path: "" or "a/b/".
             source: where credentials come from; None for requests that are not signed.
             profile: libcurl's options.
             retry: how failures are repeated.
@@ -88,7 +88,8 @@ class S3Client:
         self._region_found = False
         self._go_to(options.region)
         self._bucket_path = options.endpoint()[2]
-        self._key_base = self._bucket_path.rstrip("/") + "/" + quote_path(prefix)
+        self._bucket_base = self._bucket_path.rstrip("/") + "/"
+        self._key_base = self._bucket_base + quote_path(prefix)
         self._prepare_headers(options)
 
     def _prepare_headers(self, options: S3Options) -> None:
@@ -178,10 +179,16 @@ class S3Client:
         query = [("x-amz-request-payer", "requester")] if self._options.flag("request_payer") else []
         return self._signer.presign(method, self._scheme, self._host, self._path(path), query, [], expires_in)
 
-    def _path(self, path: str) -> str:
-        if not path and not self._prefix:
+    def _key(self, path: str) -> str:
+        """The key of a path. The empty path is the prefix itself, without the slash."""
+        if path:
+            return self._prefix + path
+        if not self._prefix:
             raise ValueError("path is empty; an object needs a name")  # this would address the bucket
-        return self._key_base + quote_path(path)
+        return self._prefix[:-1]
+
+    def _path(self, path: str) -> str:
+        return self._key_base + quote_path(path) if path else self._bucket_base + quote_path(self._key(path))
 
     # --- objects ------------------------------------------------------------------------------------------
 
@@ -236,8 +243,7 @@ class S3Client:
         """DeleteObjects, of at most 1,000 keys."""
         from hashlib import md5  # late: loading libcrypto takes milliseconds
 
-        prefix = xml.escape(self._prefix)
-        keys = "".join([f"<Object><Key>{prefix}{xml.escape(path)}</Key></Object>" for path in paths])
+        keys = "".join([f"<Object><Key>{xml.escape(self._key(path))}</Key></Object>" for path in paths])
         body = f'<Delete xmlns="{_NAMESPACE}"><Quiet>true</Quiet>{keys}</Delete>'.encode()
         headers = [
             *self._headers,
@@ -261,7 +267,7 @@ class S3Client:
 
     def copy(self, from_: str, to: str, overwrite: bool) -> Request:
         """CopyObject."""
-        source = f"{quote(self._options.bucket)}/{quote_path(self._prefix + from_)}"
+        source = f"{quote(self._options.bucket)}/{quote_path(self._key(from_))}"
         headers = [*self._copy_headers, ("x-amz-copy-source", source)]
         if overwrite:
             return Request("copy", (from_, to), "PUT", self._path(to), "", headers, inspect=True)

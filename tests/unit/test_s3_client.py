@@ -121,7 +121,7 @@ def test_empty_path_never_addresses_the_bucket(operation: str) -> None:
     }
     with pytest.raises(ValueError, match="empty"):
         sent_by(operation, *args[operation])
-    assert sent_by(operation, *args[operation], prefix="a").path == "/data/a/"
+    assert sent_by(operation, *args[operation], prefix="a").path == "/data/a"
 
 
 # --- put --------------------------------------------------------------------------------------------------

@@ -85,6 +85,11 @@ def test_list_decodes_keys_wherever_the_encoding_is_named(position: str) -> None
     assert page.prefixes == ["d e/"]
 
 
+def test_list_leaves_out_the_mark_of_the_stores_folder() -> None:
+    found = xml.parse_list(listing(contents("p/"), contents("p/a"), contents("p/a/")), "p/").objects
+    assert [each["path"] for each in found] == ["a", "a/"]
+
+
 def test_list_without_encoding_takes_keys_as_they_are() -> None:
     assert xml.parse_list(listing(contents("a+b%20")), "").objects[0]["path"] == "a+b%20"
 

@@ -129,8 +129,10 @@ cdef class _Listing:
         elif depth == 2 and self.inside == OBJECT:
             if self.key is None or self.modified is None or self.length is None:
                 raise ValueError("an object has no Key, no LastModified or no Size")
-            self.objects.append({"path": self.key, "last_modified": self.modified, "size": self.length,
-                                 "e_tag": self.e_tag, "version": None})
+            # What marks the store's own folder has no path in it.
+            if self.key or not self.strip:
+                self.objects.append({"path": self.key, "last_modified": self.modified, "size": self.length,
+                                     "e_tag": self.e_tag, "version": None})
         elif depth == 2 and self.inside == PREFIX:
             if self.key is None:
                 raise ValueError("a common prefix is empty")
@@ -270,7 +272,7 @@ def parse_list(body, str prefix=""):
 
     Args:
         body: the XML, in any buffer.
-        prefix: what every key starts with and is cut off.
+        prefix: what every key starts with and is cut off. A key that is nothing but this is left out.
 
     Returns:
         Objects, common prefixes, and the token of the next page, None after the last one.
