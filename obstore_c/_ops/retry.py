@@ -29,6 +29,17 @@ _REFUSED_BEFORE_DOING = frozenset({408, 429, 503})
 _FINAL_5XX = frozenset({501, 505})
 # A put or delete that crossed another one: S3 asks for it to be repeated.
 _CONFLICTS = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+# The same with other statuses: S3 sends RequestTimeout with 400, and not every server has a 429.
+_REFUSED_CODES = frozenset(
+    {
+        "RequestTimeout",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "RequestLimitExceeded",
+    }
+)
 _EXPIRED = frozenset({"ExpiredToken", "TokenRefreshRequired"})
 _REDIRECTS_AT_MOST = 2
 
@@ -183,7 +194,7 @@ def may_repeat(request: Request, failure: Failure) -> bool:
             return False
         return request.idempotent or failure.retry_safe
     status = failure.status
-    if failure.code in _CONFLICTS or status in _REFUSED_BEFORE_DOING:
+    if status in _REFUSED_BEFORE_DOING or failure.code in _REFUSED_CODES or failure.code in _CONFLICTS:
         return True
     return request.idempotent and status >= 500 and status not in _FINAL_5XX
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from base64 import b64encode
@@ -84,7 +85,7 @@ class S3Client:
         self._source = source
         self._credential: Credential | None = None
         self._signer: Signer | None = None
-        self._refreshing = False
+        self._refreshing_in = 0
         self._region_found = False
         self._go_to(options.region)
         self._bucket_path = options.endpoint()[2]
@@ -128,16 +129,16 @@ class S3Client:
     async def refresh(self, io: IO) -> None:
         """Fetch a credential if there is none or it is stale; one caller fetches, the others wait for it."""
         while self.stale_at < time.time():
-            if self._refreshing:
+            if self._refreshing_in == os.getpid():
                 # Polling, because the one who fetches may belong to another thread or event loop.
                 await io.sleep(0.005)
                 continue
             assert self._source is not None
-            self._refreshing = True
+            self._refreshing_in = os.getpid()  # a fork may leave it set in a child where nobody fetches
             try:
                 self._use(await self._source.fetch(io))
             finally:
-                self._refreshing = False
+                self._refreshing_in = 0
             return
 
     def forget_credential(self) -> bool:

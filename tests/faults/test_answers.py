@@ -140,6 +140,7 @@ def test_server_that_never_answers(fault_server: FaultServer, make_store: MakeSt
     assert 0.3 < time.monotonic() - started < 3
 
 
+@pytest.mark.slow  # libcurl averages over five seconds
 def test_server_that_stalls(fault_server: FaultServer, make_store: MakeStore, call: Call) -> None:
     fault_server.script(
         Reply(200, DATA[:100], {"etag": '"v1"'}, length=len(DATA), end="hang"),

@@ -136,6 +136,14 @@ def test_conflict_that_stays_is_told_as_obstore_does() -> None:
         run(OPERATIONS["update"](backend(retries=2), io))
 
 
+@pytest.mark.parametrize("code", ["RequestTimeout", "SlowDown", "Throttling"])
+@pytest.mark.parametrize("name", ["get", "create"])
+def test_refusal_is_known_by_its_code_as_well(name: str, code: str) -> None:
+    io = FakeIO(xml_error(400, code), OBJECT)
+    run(OPERATIONS[name](backend(), io))
+    assert io.unused == 0
+
+
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_number_of_retries(retries: int) -> None:
     io = FakeIO(lambda _: answer(503))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import time
 from datetime import UTC, datetime, timedelta
@@ -227,7 +228,7 @@ def test_one_caller_fetches_and_the_others_wait() -> None:
     provider = Provider()
     store = S3Store("data", credential_provider=provider)
     client = store._backend.client
-    client._refreshing = True
+    client._refreshing_in = os.getpid()
     io = FakeIO(OBJECT)
 
     async def sleep(seconds: float) -> None:
@@ -237,3 +238,9 @@ def test_one_caller_fetches_and_the_others_wait() -> None:
     run(store._backend.get(io, "k", None))
     assert provider.asked == 0
     assert "Credential=other/" in io.sent[0].headers["authorization"]
+
+
+def test_fork_while_fetching_does_not_block_the_child() -> None:
+    store = S3Store("data", credential_provider=Provider())
+    store._backend.client._refreshing_in = os.getpid() + 1
+    assert key_ids(store, 1, blocking=True) == ["id1"]
