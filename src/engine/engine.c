@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "callers.h"
 #include "hosts.h"
 
 #ifndef _WIN32
@@ -22,9 +23,10 @@ static void stop_at_exit(void)
     if (running != NULL) {
         oc_engine_stop(running);
     }
+    oc_caller_loops_stop();
 }
 
-static void register_at_exit(void)
+void oc_engine_register_at_exit(void)
 {
     static bool registered;
     if (!registered) {
@@ -35,31 +37,31 @@ static void register_at_exit(void)
 
 oc_engine *oc_engine_new(int loops, int max_active)
 {
-    static int generation;
     oc_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
         return NULL;
     }
-    generation++;
     loops = loops < 1 ? 1 : loops > OC_MAX_LOOPS ? OC_MAX_LOOPS : loops;
     int share = max_active / loops > 1 ? max_active / loops : 1;
     for (int i = 0; i < loops; i++) {
-        engine->loops[i] = oc_loop_new(i, loops, share, generation);
-        if (engine->loops[i] == NULL) {
+        engine->loops[i] = oc_loop_new(i, loops, share);
+        if (engine->loops[i] != NULL) {
+            engine->loop_count++;
+        }
+        if (engine->loops[i] == NULL || oc_loop_start_thread(engine->loops[i]) < 0) {
             oc_engine_stop(engine);
             oc_engine_free(engine);
             return NULL;
         }
-        engine->loop_count++;
     }
     running = engine;
-    register_at_exit();
     return engine;
 }
 
 void oc_engine_after_fork(void)
 {
     running = NULL;
+    oc_caller_loops_after_fork();
     oc_pool_after_fork();
 }
 
@@ -76,8 +78,7 @@ void oc_engine_stop(oc_engine *engine)
 void oc_engine_free(oc_engine *engine)
 {
     for (int i = 0; i < engine->loop_count; i++) {
-        oc_mutex_destroy(&engine->loops[i]->lock);
-        free(engine->loops[i]);
+        oc_loop_free(engine->loops[i]);
     }
     free(engine);
 }
@@ -119,7 +120,21 @@ bool oc_engine_dead(const oc_engine *engine)
     return false;
 }
 
-void oc_transfer_cancel(oc_transfer *transfer) { oc_loop_command(transfer, OC_COMMAND_CANCEL); }
+void oc_transfer_cancel(oc_transfer *transfer)
+{
+    oc_loop_command(transfer, OC_COMMAND_CANCEL);
+    if (transfer->loop != NULL && !transfer->loop->threaded) {
+        oc_loop_poke(transfer->loop);
+    }
+}
+
+void oc_transfer_wait(oc_transfer *transfer, oc_mailbox *mailbox, int64_t wait_ms)
+{
+    oc_loop *loop = transfer->loop;
+    if (loop->threaded || !oc_loop_drive(loop, mailbox, wait_ms)) {
+        oc_mailbox_wait(mailbox, wait_ms);
+    }
+}
 
 void oc_transfer_attach(oc_transfer *transfer, oc_mailbox *mailbox)
 {

@@ -8,6 +8,8 @@
 #include "profile.h"
 #include "transfer.h"
 
+enum { OC_MAX_LOOPS = 16 };
+
 typedef struct oc_engine {
     int loop_count;
     oc_loop *loops[OC_MAX_LOOPS];
@@ -22,6 +24,9 @@ void oc_engine_stop(oc_engine *engine);
 /* In a forked child: the parent's engine and its threads do not exist here; they are forgotten, not freed. */
 void oc_engine_after_fork(void);
 
+/* Once, after libcurl was loaded: what still runs when the process exits is stopped in time. */
+void oc_engine_register_at_exit(void);
+
 /* After stop, once no transfer of this engine is left. */
 void oc_engine_free(oc_engine *engine);
 
@@ -29,6 +34,10 @@ void oc_engine_submit(oc_engine *engine, oc_transfer *transfer);
 
 /* A loop has ended, because it broke or was stopped: what else is submitted may fail, so start a new engine. */
 bool oc_engine_dead(const oc_engine *engine);
+
+/* For a caller that blocks: waits up to `wait_ms` until something is in `mailbox`, and drives the transfer's loop
+ * meanwhile if nobody else does. */
+void oc_transfer_wait(oc_transfer *transfer, oc_mailbox *mailbox, int64_t wait_ms);
 
 /* Any thread. The transfer still ends with OC_EVENT_DONE. */
 void oc_transfer_cancel(oc_transfer *transfer);

@@ -83,15 +83,23 @@ static oc_handle *handle_new(oc_loop *loop, oc_profile *profile)
     return handle;
 }
 
+/* An idle handle of the profile, taken out of the list; NULL: none. */
+static oc_handle *idle_take(oc_loop *loop, const oc_profile *profile)
+{
+    for (oc_handle **link = &loop->idle; *link != NULL; link = &(*link)->next_idle) {
+        oc_handle *handle = *link;
+        if (handle->profile == profile) {
+            *link = handle->next_idle;
+            return handle;
+        }
+    }
+    return NULL;
+}
+
 oc_handle *oc_handle_get(oc_loop *loop, oc_profile *profile, int *code, int *failed_option)
 {
-    if (profile->idle_generation[loop->index] != loop->generation) {
-        profile->idle_generation[loop->index] = loop->generation;
-        profile->idle[loop->index] = NULL;
-    }
-    oc_handle *handle = profile->idle[loop->index];
+    oc_handle *handle = idle_take(loop, profile);
     if (handle != NULL) {
-        profile->idle[loop->index] = handle->next_idle;
         return handle;
     }
     *code = OC_CURLE_OUT_OF_MEMORY;
@@ -112,32 +120,28 @@ void oc_handle_put(oc_loop *loop, oc_handle *handle)
         handle_free(loop, handle);
         return;
     }
-    handle->next_idle = handle->profile->idle[loop->index];
-    handle->profile->idle[loop->index] = handle;
+    handle->next_idle = loop->idle;
+    loop->idle = handle;
 }
 
 void oc_handles_drop_retired(oc_loop *loop)
 {
-    for (oc_handle *handle = loop->handles, *next; handle != NULL; handle = next) {
-        next = handle->next;
-        oc_handle **link = &handle->profile->idle[loop->index];
-        if (!handle->profile->retired) {
-            continue;
-        }
-        while (*link != NULL && *link != handle) {
-            link = &(*link)->next_idle;
-        }
-        if (*link == handle) {
+    oc_handle **link = &loop->idle;
+    while (*link != NULL) {
+        oc_handle *handle = *link;
+        if (handle->profile->retired) {
             *link = handle->next_idle;
             handle_free(loop, handle);
+        } else {
+            link = &handle->next_idle;
         }
     }
 }
 
 void oc_handles_free_all(oc_loop *loop)
 {
+    loop->idle = NULL;
     while (loop->handles != NULL) {
-        loop->handles->profile->idle[loop->index] = NULL;
         handle_free(loop, loop->handles);
     }
 }

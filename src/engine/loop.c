@@ -442,7 +442,8 @@ static void keep_house(oc_loop *loop)
     oc_handles_drop_retired(loop);
 }
 
-static void wait_for_events(oc_loop *loop)
+/* `limit_ms` bounds the wait; -1: nothing does. */
+static void wait_for_events(oc_loop *loop, int64_t limit_ms)
 {
     size_t idle_bytes = 0, slabs_out = 0;
     bool idle = loop->active == 0;
@@ -450,6 +451,9 @@ static void wait_for_events(oc_loop *loop)
         oc_pool_stats(&idle_bytes, &slabs_out);
     }
     int timeout = wait_ms(loop, idle && (idle_bytes > 0 || slabs_out > 0 || loop->handles != NULL));
+    if (limit_ms >= 0 && (timeout < 0 || timeout > limit_ms)) {
+        timeout = (int)limit_ms;
+    }
     oc_mutex_lock(&loop->lock);
     if (loop->inbox_first != NULL || loop->stopping) {
         timeout = 0;
@@ -506,23 +510,114 @@ static void release(oc_loop *loop)
     loop->delayed = NULL;
 }
 
+static bool is_stopping(oc_loop *loop)
+{
+    oc_mutex_lock(&loop->lock);
+    bool stopping = loop->stopping;
+    oc_mutex_unlock(&loop->lock);
+    return stopping;
+}
+
+static void end(oc_loop *loop)
+{
+    fail_everything(loop, loop->broken ? OC_CODE_ENGINE_DEAD : OC_CODE_ENGINE_STOPPED);
+    release(loop);
+}
+
 static oc_thread_result OC_THREAD_CALL run(void *argument)
 {
     oc_loop *loop = argument;
-    bool stopping = false;
-    while (!stopping && !loop->broken) {
+    while (!is_stopping(loop) && !loop->broken) {
         take_new_work(loop);
         drive(loop);
         hand_over(loop);
-        wait_for_events(loop);
-        oc_mutex_lock(&loop->lock);
-        stopping = loop->stopping;
-        oc_mutex_unlock(&loop->lock);
+        wait_for_events(loop, -1);
     }
-    fail_everything(loop, loop->broken ? OC_CODE_ENGINE_DEAD : OC_CODE_ENGINE_STOPPED);
-    release(loop);
+    end(loop);
     return 0;
 }
+
+/* ---- The seat of a loop without a thread ---- */
+
+static bool seat_take(oc_loop *loop)
+{
+    oc_mutex_lock(&loop->lock);
+    bool taken = !loop->threaded && !loop->driven && !loop->closed;
+    if (taken) {
+        loop->driven = true;
+    }
+    oc_mutex_unlock(&loop->lock);
+    return taken;
+}
+
+static void seat_leave(oc_loop *loop)
+{
+    if (loop->broken || is_stopping(loop)) {
+        end(loop);
+    }
+    oc_mutex_lock(&loop->lock);
+    loop->driven = false;
+    oc_mutex_unlock(&loop->lock);
+}
+
+bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms)
+{
+    if (!seat_take(loop)) {
+        return false;
+    }
+    int64_t end_us = oc_now_us() + wait_ms * 1000;
+    for (;;) {
+        take_new_work(loop);
+        drive(loop);
+        hand_over(loop);
+        int64_t left_us = end_us - oc_now_us();
+        if (oc_mailbox_wait(mailbox, 0) || left_us <= 0 || loop->broken || loop->threaded || is_stopping(loop)) {
+            break;
+        }
+        wait_for_events(loop, (left_us + 999) / 1000);
+    }
+    seat_leave(loop);
+    return true;
+}
+
+void oc_loop_poke(oc_loop *loop)
+{
+    if (seat_take(loop)) {
+        take_new_work(loop);
+        hand_over(loop);
+        seat_leave(loop);
+    }
+}
+
+/* Until the driver is out: it was told to go. */
+static void seat_wait_locked(oc_loop *loop)
+{
+    while (loop->driven) {
+        if (loop->sleeping) {
+            oc_poller_wake(loop->poller);
+        }
+        oc_mutex_unlock(&loop->lock);
+        oc_thread_yield();
+        oc_mutex_lock(&loop->lock);
+    }
+}
+
+int oc_loop_start_thread(oc_loop *loop)
+{
+    oc_mutex_lock(&loop->lock);
+    bool start = !loop->threaded && !loop->stopping && !loop->closed;
+    loop->threaded = true;
+    seat_wait_locked(loop);
+    if (start && oc_thread_start(&loop->thread, run, loop) < 0) {
+        loop->threaded = false;
+        start = false;
+    }
+    bool threaded = loop->threaded;
+    oc_mutex_unlock(&loop->lock);
+    return threaded ? 0 : -1;
+}
+
+/* ---- Life ---- */
 
 static bool open_multi(oc_loop *loop)
 {
@@ -539,7 +634,7 @@ static bool open_multi(oc_loop *loop)
     return true;
 }
 
-oc_loop *oc_loop_new(int index, int loops, int max_active, int generation)
+oc_loop *oc_loop_new(int index, int loops, int max_active)
 {
     oc_loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL) {
@@ -549,39 +644,46 @@ oc_loop *oc_loop_new(int index, int loops, int max_active, int generation)
     loop->index = index;
     loop->loops = loops;
     loop->max_active = max_active;
-    loop->generation = generation;
     loop->timer_due_us = -1;
     loop->poller = oc_poller_new();
     if (loop->poller != NULL && open_multi(loop)) {
-        if (oc_thread_start(&loop->thread, run, loop) == 0) {
-            return loop;
-        }
-        oc_curl.multi_cleanup(loop->multi);
+        return loop;
     }
     if (loop->poller != NULL) {
         oc_poller_free(loop->poller);
     }
-    oc_mutex_destroy(&loop->lock);
-    free(loop);
+    oc_loop_free(loop);
     return NULL;
 }
 
 void oc_loop_stop(oc_loop *loop)
 {
     oc_mutex_lock(&loop->lock);
-    bool join = !loop->joined;
-    loop->joined = true;
+    bool first = !loop->stopped;
+    loop->stopped = true;
     loop->stopping = true;
-    if (join && loop->sleeping) {
+    if (first && loop->sleeping) {
         oc_poller_wake(loop->poller);
     }
+    seat_wait_locked(loop);
+    bool closed = loop->closed;
     oc_mutex_unlock(&loop->lock);
-    if (!join) {
+    if (!first) {
         return;
     }
-    oc_thread_join(loop->thread);
+    if (loop->threaded) {
+        oc_thread_join(loop->thread);
+    } else if (!closed) {
+        end(loop);
+    }
     oc_poller_free(loop->poller);
     loop->poller = NULL;
+}
+
+void oc_loop_free(oc_loop *loop)
+{
+    oc_mutex_destroy(&loop->lock);
+    free(loop);
 }
 
 /* ---- From other threads ---- */

@@ -1,7 +1,11 @@
-/* One native thread that drives one libcurl multi handle.
+/* One libcurl multi handle, and the thread that drives it.
  *
  * Four steps, over and over: take new work, drive libcurl, hand over what finished, wait. Other threads reach a loop
  * through its inbox only (oc_loop_submit, oc_loop_command).
+ *
+ * Most loops have a native thread of their own. A loop without one serves a caller that blocks: the caller drives it
+ * while it waits (oc_loop_drive), which spares two thread switches per request. One thread at a time sits in the
+ * driver's seat.
  */
 #ifndef OC_LOOP_H
 #define OC_LOOP_H
@@ -33,7 +37,6 @@ typedef struct oc_loop {
     int index;
     int loops; /* in the engine: a host's cap is shared among them */
     int max_active;
-    int generation; /* of the engine */
     oc_thread thread;
     oc_poller *poller;
 
@@ -43,11 +46,13 @@ typedef struct oc_loop {
     bool sleeping;
     bool stopping;
     _Atomic bool closed; /* the thread takes nothing any more; may be read without the lock */
-    bool joined;
+    bool stopped;
+    _Atomic bool threaded; /* has a thread, which keeps the seat */
+    bool driven;           /* somebody else has the seat */
     char cause[OC_CURL_ERROR_SIZE];
     _Atomic int load; /* transfers owned; read without the lock to spread work */
 
-    /* The loop's thread only. */
+    /* The driver's only. */
     oc_multi *multi;
     int64_t timer_due_us; /* when libcurl wants to be called; -1: never */
     oc_host *hosts[OC_HOST_BUCKETS];
@@ -57,18 +62,35 @@ typedef struct oc_loop {
     oc_transfer *ready_first, *ready_last;
     oc_transfer *active_first;
     int active;
-    oc_handle *handles;
+    oc_handle *handles; /* all */
+    oc_handle *idle;
     oc_ready events[OC_EVENTS_PER_WAIT];
     int event_count;
     bool broken; /* `cause` says why */
+
+    /* callers.c's list. */
+    struct oc_loop *next_caller, *before_caller;
 } oc_loop;
 
-/* Starts the thread. NULL: no memory, descriptor or thread to be had. */
-oc_loop *oc_loop_new(int index, int loops, int max_active, int generation);
+/* NULL: no memory or descriptor to be had. */
+oc_loop *oc_loop_new(int index, int loops, int max_active);
 
-/* Fails everything pending, ends the thread and frees what the loop owns but the structure itself: transfers still
- * point to it. Idempotent. */
+/* Gives the loop a thread, which takes the seat when it is free. Returns 0, or -1: there is no thread to be had. */
+int oc_loop_start_thread(oc_loop *loop);
+
+/* Drives a loop that has no thread until something is in `mailbox`, at most `wait_ms`. Does nothing and returns false
+ * when another thread has the seat: it will hand over. */
+bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms);
+
+/* Lets a loop that nobody drives obey its commands at once. */
+void oc_loop_poke(oc_loop *loop);
+
+/* Fails everything pending, ends the thread or waits until nobody drives, and frees what the loop owns but the structure
+ * itself: transfers still point to it. Idempotent. */
 void oc_loop_stop(oc_loop *loop);
+
+/* After stop, once no transfer of this loop is left. */
+void oc_loop_free(oc_loop *loop);
 
 /* Any thread. The transfer is the loop's from here on, whatever happens. */
 void oc_loop_submit(oc_loop *loop, oc_transfer *transfer);
@@ -76,7 +98,7 @@ void oc_loop_submit(oc_loop *loop, oc_transfer *transfer);
 /* Any thread; ignored when the transfer is over. */
 void oc_loop_command(oc_transfer *transfer, int command);
 
-/* In the loop's thread: `event` of the transfer is to be handed over. */
+/* In the driver's seat: `event` of the transfer is to be handed over. */
 void oc_loop_ready(oc_transfer *transfer, int event);
 
 #endif

@@ -1,6 +1,6 @@
 /* libcurl options that every transfer of a store shares, and the easy handles prepared with them.
  *
- * Immutable after creation but for the idle handles, which belong to the loops' threads, one list each.
+ * Immutable after creation.
  */
 #ifndef OC_PROFILE_H
 #define OC_PROFILE_H
@@ -9,8 +9,6 @@
 #include <stddef.h>
 
 #include "curl_api.h"
-
-enum { OC_MAX_LOOPS = 16 };
 
 typedef struct oc_option {
     int number;
@@ -25,7 +23,7 @@ struct oc_profile;
 typedef struct oc_handle {
     oc_easy *easy;
     struct oc_profile *profile;
-    struct oc_handle *next_idle;
+    struct oc_handle *next_idle; /* last used first */
     struct oc_handle *next, *before; /* all handles of the loop */
     char error[OC_CURL_ERROR_SIZE];
 } oc_handle;
@@ -36,8 +34,6 @@ typedef struct oc_profile {
     int max_in_flight; /* transfers per host, over all loops */
     _Atomic int references;
     _Atomic bool retired; /* no new transfers: idle handles may go */
-    oc_handle *idle[OC_MAX_LOOPS];
-    int idle_generation[OC_MAX_LOOPS]; /* of the engine they belong to: a forked child's engine finds the parent's */
 } oc_profile;
 
 /* Room for `option_count` options, to be filled with oc_profile_set_*. One reference is the caller's. */

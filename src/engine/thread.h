@@ -42,6 +42,7 @@ static inline int oc_thread_start(oc_thread *thread, oc_thread_result(OC_THREAD_
     *thread = CreateThread(NULL, 0, run, argument, 0, NULL);
     return *thread == NULL ? -1 : 0;
 }
+static inline void oc_thread_yield(void) { SwitchToThread(); }
 static inline void oc_thread_join(oc_thread thread)
 {
     WaitForSingleObject(thread, INFINITE);
@@ -52,6 +53,7 @@ static inline void oc_thread_join(oc_thread thread)
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
@@ -118,6 +120,7 @@ static inline int oc_thread_start(oc_thread *thread, oc_thread_result (*run)(voi
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed ? -1 : 0;
 }
+static inline void oc_thread_yield(void) { sched_yield(); }
 static inline void oc_thread_join(oc_thread thread) { pthread_join(thread, NULL); }
 
 #endif

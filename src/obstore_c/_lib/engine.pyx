@@ -50,7 +50,8 @@ cdef enum:
     ORPHAN_WAIT_MS = 100
     LONGEST_DELAY = 1000000000  # seconds
     SPARE_DESCRIPTORS = 128
-    IDLE_IOS = 64
+    IDLE_IOS = 32
+    LEFT_TO_THREADS = 33554432  # bytes that stay in the pool though no engine thread trims it
 
 
 # ---- The engine itself ----
@@ -73,6 +74,7 @@ def load(str path):
     cdef bytes encoded = os.fsencode(path)
     if oc_curl_load(encoded, error, sizeof(error)) < 0:
         raise ImportError((<bytes>error).decode("utf-8", "replace"))
+    oc_engine_register_at_exit()
     if _orphans == NULL:
         _orphans = oc_mailbox_new(-1)
         if _orphans == NULL:
@@ -148,12 +150,14 @@ cdef oc_engine* _running_engine() except NULL:
 def shutdown():
     """Stop the engine's threads after failing everything in flight. The next request starts it anew."""
     global _engine, _stopping
-    if _engine == NULL or _stopping:
+    if _stopping:
         return
     # Until its threads are gone it stays the engine, and refuses what is submitted: two must not run at once.
     _stopping = True
     with nogil:
-        oc_engine_stop(_engine)
+        if _engine != NULL:
+            oc_engine_stop(_engine)
+        oc_caller_loops_stop()
     _engine = NULL  # its memory stays: transfers still point to it
     _stopping = False
 
@@ -346,6 +350,7 @@ cdef class Transfer:
 
     cdef oc_transfer* transfer
     cdef IO io
+    cdef IO _home  # whose loop works on it, if it is not one of the engine's; keeps that loop alive
     cdef Profile profile
     cdef Bytes _body
     cdef object _callback
@@ -615,12 +620,25 @@ cdef class Transfer:
             io._ready()
             oc_transfer_attach(self.transfer, io.mailbox)
             if not self._done:
+                if not io.blocking:
+                    self._leave_caller()
                 self.io._unfinished -= 1
                 io._unfinished += 1
                 if self._cancelled:
                     self.io._leaving -= 1
                     io._leaving += 1
         self.io = io
+
+    # An event loop cannot drive: the loop that works on this transfer gets a thread.
+    cdef int _leave_caller(self) except -1:
+        cdef oc_loop* loop = self.transfer.loop
+        cdef int failed = 0
+        if self._home is not None and not loop.closed:
+            with nogil:
+                failed = oc_loop_start_thread(loop)
+            if failed and not loop.closed:
+                raise OSError("no thread to be had for this transfer")
+        return 0
 
     cdef int64_t _take_segment(self) except -2:
         cdef Pins* pins = <Pins*>self.transfer.pins
@@ -800,6 +818,10 @@ cdef class IO:
             self._reopen()
         return 0
 
+    # A loop that this object's owner drives itself, free for a transfer; NULL: the engine's threads take it.
+    cdef oc_loop* _own_loop(self) except? NULL:
+        return NULL
+
     cdef int _reopen(self) except -1:
         raise RuntimeError("nobody waits here: use BlockingIO.acquire() or loop_io()")
 
@@ -830,6 +852,7 @@ cdef class IO:
         """
         global _requests
         cdef Transfer transfer = Transfer.__new__(Transfer)
+        cdef oc_loop* own_loop
         cdef oc_engine* engine
         cdef oc_transfer* raw
         cdef Pins* pins = NULL
@@ -844,7 +867,8 @@ cdef class IO:
         if profile.profile == NULL or not 0 <= delay <= LONGEST_DELAY:
             raise ValueError(f"not a profile, or not a delay: {delay}")
         self._ready()
-        engine = _running_engine()
+        own_loop = self._own_loop()
+        engine = NULL if own_loop != NULL else _running_engine()
         if body is not None:
             PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
             data, size = view.buf, view.len
@@ -872,7 +896,11 @@ cdef class IO:
         transfer._fork_generation = _generation
         self._unfinished += 1
         _requests += 1
-        oc_engine_submit(engine, raw)
+        if own_loop != NULL:
+            transfer._home = self
+            oc_loop_submit(own_loop, raw)
+        else:
+            oc_engine_submit(engine, raw)
         return transfer
 
 
@@ -889,9 +917,15 @@ cdef list _idle_ios = []
 
 @cython.final
 cdef class BlockingIO(IO):
-    """The calling thread waits, without the GIL. Use `BlockingIO.acquire()` and `close()` in pairs."""
+    """The calling thread waits, without the GIL. Use `BlockingIO.acquire()` and `close()` in pairs.
+
+    Its first transfer is worked on by the waiting thread itself: no other thread has to be woken, and threads that
+    block do not share a loop. What is started beside it goes to the engine's threads.
+    """
 
     blocking = True
+
+    cdef oc_loop* loop
 
     @staticmethod
     def acquire():
@@ -902,12 +936,40 @@ cdef class BlockingIO(IO):
         self._open(-1)
         return self
 
+    def __dealloc__(self):
+        cdef oc_loop* loop = self.loop
+        self.loop = NULL
+        if loop == NULL or self.generation != _generation:
+            return
+        oc_caller_loop_free(loop)  # orphans are posted before the mailbox closes
+
     def close(self):
-        """Keep this object for another call, unless something may still be posted to it."""
-        if self._unfinished == 0 and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
+        """Keep this object, with its connections, for another call, unless the engine may still post to it.
+
+        A transfer on hold in its own loop is no obstacle: it goes on when somebody waits for it.
+        """
+        cdef Py_ssize_t on_hold = self.loop.load if self.loop != NULL else 0
+        cdef size_t idle = 0, out = 0
+        oc_pool_stats(&idle, &out)
+        if idle > LEFT_TO_THREADS and _engine == NULL and not _stopping:
+            _running_engine()  # somebody has to give the memory back when this thread is gone
+        if self.loop != NULL and self.loop.threaded:
+            return
+        if self._unfinished == on_hold and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
             _idle_ios.append(self)
 
+    cdef oc_loop* _own_loop(self) except? NULL:
+        if self.loop != NULL and self.loop.closed and self.loop.load == 0:
+            oc_caller_loop_free(self.loop)
+            self.loop = NULL
+        if self.loop == NULL:
+            self.loop = oc_caller_loop_new()
+        if self.loop == NULL or self.loop.load > 0 or self.loop.threaded or self.loop.closed:
+            return NULL
+        return self.loop
+
     cdef int _reopen(self) except -1:
+        self.loop = NULL  # a parent process's
         return self._open(-1)
 
     def wait(self, Transfer transfer not None):
@@ -917,7 +979,8 @@ cdef class BlockingIO(IO):
         while not transfer._woken:
             if not transfer._belongs_here():
                 return  # a signal handler forked: this is the child
-            self._collect_some(SIGNAL_CHECK_MS)
+            self._wait_some(transfer.transfer)
+            self._collect_here()
             if not transfer._woken:
                 PyErr_CheckSignals()
 
@@ -925,13 +988,21 @@ cdef class BlockingIO(IO):
         """After an exception: wait briefly until cancelled transfers have let go of the caller's buffers."""
         cdef int waited = 0
         while self._leaving > 0 and self.generation == _generation and waited < ORPHAN_WAIT_MS:
-            self._collect_some(5)
+            self._settle_some()
+            self._collect_here()
             waited += 5
 
-    cdef int _collect_some(self, int wait_ms) except -1:
+    cdef void _wait_some(self, oc_transfer* transfer):
         cdef oc_mailbox* mailbox = self.mailbox
         with nogil:
-            oc_mailbox_wait(mailbox, wait_ms)
+            oc_transfer_wait(transfer, mailbox, SIGNAL_CHECK_MS)
+
+    cdef void _settle_some(self):
+        cdef oc_mailbox* mailbox = self.mailbox
+        with nogil:
+            oc_mailbox_wait(mailbox, 5)
+
+    cdef int _collect_here(self) except -1:
         for transfer in self._collect():
             _wake_elsewhere(<Transfer>transfer)
         return 0

@@ -56,6 +56,7 @@ cdef extern from "transfer.h" nogil:
         int64_t total_us
 
     ctypedef struct oc_transfer:
+        oc_loop* loop
         int64_t delay_us
         int64_t hold_above
         void* owner
@@ -82,6 +83,22 @@ cdef extern from "transfer.h" nogil:
     int64_t oc_transfer_take_segment(oc_transfer* transfer)
 
 
+cdef extern from "loop.h" nogil:
+    ctypedef struct oc_loop:
+        bint threaded
+        bint closed
+        int load
+
+    int oc_loop_start_thread(oc_loop* loop)
+    void oc_loop_submit(oc_loop* loop, oc_transfer* transfer)
+
+
+cdef extern from "callers.h" nogil:
+    oc_loop* oc_caller_loop_new()
+    void oc_caller_loop_free(oc_loop* loop)
+    void oc_caller_loops_stop()
+
+
 cdef extern from "engine.h" nogil:
     ctypedef struct oc_engine:
         int loop_count
@@ -92,5 +109,7 @@ cdef extern from "engine.h" nogil:
     bint oc_engine_dead(const oc_engine* engine)
     void oc_engine_submit(oc_engine* engine, oc_transfer* transfer)
     void oc_transfer_cancel(oc_transfer* transfer)
+    void oc_engine_register_at_exit()
+    void oc_transfer_wait(oc_transfer* transfer, oc_mailbox* mailbox, int64_t wait_ms)
     void oc_transfer_attach(oc_transfer* transfer, oc_mailbox* mailbox)
     int oc_socket_limit()

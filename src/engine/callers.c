@@ -1,0 +1,54 @@
+#include "callers.h"
+
+/* Transfers at a time, and connections kept: a caller starts one, the further ones of its operation go to the engine. */
+enum { CALLER_MAX_ACTIVE = 4 };
+
+static oc_mutex lock = OC_MUTEX_INITIALIZER;
+static oc_loop *first; /* guarded by lock */
+
+oc_loop *oc_caller_loop_new(void)
+{
+    oc_loop *loop = oc_loop_new(0, 1, CALLER_MAX_ACTIVE);
+    if (loop == NULL) {
+        return NULL;
+    }
+    oc_mutex_lock(&lock);
+    loop->next_caller = first;
+    if (first != NULL) {
+        first->before_caller = loop;
+    }
+    first = loop;
+    oc_mutex_unlock(&lock);
+    return loop;
+}
+
+void oc_caller_loop_free(oc_loop *loop)
+{
+    oc_mutex_lock(&lock);
+    if (loop->before_caller != NULL) {
+        loop->before_caller->next_caller = loop->next_caller;
+    } else {
+        first = loop->next_caller;
+    }
+    if (loop->next_caller != NULL) {
+        loop->next_caller->before_caller = loop->before_caller;
+    }
+    oc_mutex_unlock(&lock);
+    oc_loop_stop(loop);
+    oc_loop_free(loop);
+}
+
+void oc_caller_loops_stop(void)
+{
+    oc_mutex_lock(&lock);
+    for (oc_loop *loop = first; loop != NULL; loop = loop->next_caller) {
+        oc_loop_stop(loop);
+    }
+    oc_mutex_unlock(&lock);
+}
+
+void oc_caller_loops_after_fork(void)
+{
+    oc_mutex_init(&lock);
+    first = NULL;
+}
