@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 # Pieces that are being filled while the reader works on the one before: bounds what a slow reader costs.
 AHEAD = 2
+# Results of get that nobody reads yet and that keep their connection. Were there as many as the engine allows
+# transfers, no other one could start: a thousand gathered gets of large objects would never end.
+PARKED_AT_MOST = 64
 _SCRATCH = 1 << 20
 _BROKEN = 18  # CURLE_PARTIAL_FILE
+
+
+_parked: set[int] = set()
 
 
 class Piece:
@@ -122,6 +128,16 @@ class Download:
         self._attempts = attempts
         self._over = False
 
+    def park(self) -> None:
+        """Wait for a reader. Where too many wait already, give the transfer up; the reader gets a new one."""
+        if len(_parked) < PARKED_AT_MOST or self._etag is None:
+            _parked.add(id(self))
+        else:
+            self._stop()
+
+    def __del__(self) -> None:
+        _parked.discard(id(self))
+
     # --- Body ---------------------------------------------------------------------------------------------
 
     async def collect(self, io: IO) -> Bytes:
@@ -147,6 +163,7 @@ class Download:
         return piece.memory.to_bytes(piece.filled)
 
     def close(self) -> None:
+        _parked.discard(id(self))
         self._over = True
         self._stop()
         self._pieces.clear()
@@ -157,6 +174,7 @@ class Download:
         """The next `size` bytes, fewer at the end, None after it; `ahead` pieces are on their way."""
         if self._over:
             return None
+        _parked.discard(id(self))
         if self._transfer is None:
             await self._resume(io, None)
         elif io is not self._io:
@@ -277,6 +295,7 @@ class Download:
     async def _resume(self, io: IO, failure: Failure | None) -> None:
         """Ask for the bytes from `_position` on; `failure` is why, None if nothing went wrong."""
         self._stop()
+        self._collected = self._collected[:0]  # it is asked for again
         attempts = self._attempts = self._attempts or Attempts(self._client)
         if self._position and self._etag is None:
             raise attempts.error(

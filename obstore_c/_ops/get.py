@@ -92,6 +92,7 @@ def _result(
         body = span.cut(client, request, response.body)
     else:
         body = span.download(io, client, request, transfer, response)
+        body.park()
     return GetResult(head.meta, head.attributes, (span.start, span.end), body)
 
 

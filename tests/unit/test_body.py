@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obstore_c import exceptions as exc
+from obstore_c._ops import body
 from obstore_c._ops import get as getting
 from obstore_c.store import S3Store
 from unit.fake_io import Answer, FakeIO, Sent, answer, broken, run
@@ -68,9 +69,9 @@ def opened(server: Server, options: Any = None, retries: int = 10) -> tuple[Fake
 
 
 def chunks_of(io: FakeIO, result: GetResult, size: int) -> list[bytes]:
-    body = result._take()
+    source = result._take()
     found = []
-    while (chunk := run(body.read_chunk(io, size))) is not None:  # type: ignore[union-attr]
+    while (chunk := run(source.read_chunk(io, size))) is not None:  # type: ignore[union-attr]
         found.append(chunk)
     return found
 
@@ -291,17 +292,17 @@ class Cancelled(BaseException):
 
 def test_read_that_was_cancelled_can_be_repeated() -> None:
     io, result = opened(Server())
-    body: Any = result._take()
-    first = run(body.read_chunk(io, 5000))
+    taken: Any = result._take()
+    first = run(taken.read_chunk(io, 5000))
     io.pausing = True
-    reading = body.read_chunk(io, 5000)
+    reading = taken.read_chunk(io, 5000)
     reading.send(None)
     with pytest.raises(Cancelled):
         reading.throw(Cancelled)
     assert io.sent[0].transfer.cancelled
     io.pausing = False
     rest = []
-    while (chunk := run(body.read_chunk(io, 5000))) is not None:
+    while (chunk := run(taken.read_chunk(io, 5000))) is not None:
         rest.append(chunk)
     assert first + b"".join(rest) == DATA
     assert io.sent[1].headers["range"] == "bytes=5000-16383"
@@ -309,22 +310,52 @@ def test_read_that_was_cancelled_can_be_repeated() -> None:
 
 def test_close_cancels_and_ends() -> None:
     io, result = opened(Server())
-    body: Any = result._take()
-    run(body.read_chunk(io, 1000))
-    body.close()
-    body.close()
+    taken: Any = result._take()
+    run(taken.read_chunk(io, 1000))
+    taken.close()
+    taken.close()
     assert io.sent[0].transfer.cancelled
-    assert run(body.read_chunk(io, 1000)) is None
+    assert run(taken.read_chunk(io, 1000)) is None
 
 
 def test_another_event_loop_goes_on_with_the_same_transfer() -> None:
     io, result = opened(Server())
-    body: Any = result._take()
-    first = run(body.read_chunk(io, 5000))
+    taken: Any = result._take()
+    first = run(taken.read_chunk(io, 5000))
     other = FakeIO()
-    assert run(body.read_chunk(other, 5000)) == DATA[5000:10000]
+    assert run(taken.read_chunk(other, 5000)) == DATA[5000:10000]
     assert first == DATA[:5000]
     assert other.sent == []
+
+
+def test_results_that_nobody_reads_do_not_keep_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("obstore_c._ops.body.PARKED_AT_MOST", len(body._parked) + 2)
+    io = FakeIO(Server())
+    results = [run(backend().get(io, "k", None)) for _ in range(5)]
+    assert [sent.transfer.cancelled for sent in io.sent] == [False, False, True, True, True]
+    assert [collected(io, result) for result in results] == [DATA] * 5
+    assert ranges_of(io) == [None] * 5 + ["bytes=0-16383"] * 3
+    assert all(sent.headers["if-match"] == '"v1"' for sent in io.sent[5:])
+    assert [sent.transfer.cancelled for sent in io.sent[5:]] == [False] * 3
+
+
+def test_result_that_is_dropped_makes_room() -> None:
+    before = len(body._parked)
+    _, result = opened(Server())
+    assert len(body._parked) == before + 1
+    del result
+    assert len(body._parked) == before
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known-length", "unknown-length"])
+def test_result_without_an_etag_keeps_its_connection(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    monkeypatch.setattr("obstore_c._ops.body.PARKED_AT_MOST", 0)
+    for etag in (None, '"v1"'):
+        server = Server(etag=etag)
+        server.announces_length = known
+        io, result = opened(server)
+        assert io.sent[0].transfer.cancelled is (etag is not None)
+        assert collected(io, result) == DATA
 
 
 # --- small bodies that broke ------------------------------------------------------------------------------
