@@ -383,7 +383,14 @@ cdef class Transfer:
             if self.io is not None and not self._cancelled:
                 self.io._leaving += 1
             self.transfer.owner = NULL
-            oc_transfer_cancel(self.transfer)
+            self._cancel_now()
+
+    # In a caller's loop that nobody drives the end is there at once, but nobody may ever look into that mailbox again.
+    cdef int _cancel_now(self) except -1:
+        oc_transfer_cancel(self.transfer)
+        if self._home is not None and isinstance(self.io, BlockingIO):
+            (<BlockingIO>self.io)._collect_here()
+        return 0
 
     def __repr__(self):
         state = "in flight" if not self.done() else f"status {self.status}, {self.received} bytes"
@@ -425,12 +432,12 @@ cdef class Transfer:
             self.transfer.curl_code = OC_CODE_ENGINE_STOPPED
         return False
 
-    cdef bint _stop(self) noexcept:
+    cdef bint _stop(self) except -1:
         if self._done or self._cancelled or not self._belongs_here():
             return False
         self._cancelled = True
         self.io._leaving += 1
-        oc_transfer_cancel(self.transfer)
+        self._cancel_now()
         return True
 
     def get_loop(self):
