@@ -16,8 +16,9 @@ from obstore_c._client.headers import (
 )
 from obstore_c._get import GetResult
 from obstore_c._lib.buffer import Bytes
-from obstore_c._ops.body import Download, salvage
+from obstore_c._ops.body import Download
 from obstore_c._ops.retry import begin, recover, send
+from obstore_c._ops.salvage import salvage
 
 if TYPE_CHECKING:
     from obstore_c._client.provider import Client

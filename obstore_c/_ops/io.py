@@ -66,6 +66,8 @@ class Transfer(Protocol):
 
     def cancel(self) -> None: ...
 
+    def keep_going(self) -> None: ...
+
     def attach(self, io: Any, /) -> None:
         """Have another `io` wait for what comes from now on."""
 
@@ -90,6 +92,7 @@ class IO(Protocol):
         *,
         delay: float = 0.0,
         hold_above: int = -1,
+        background: bool = False,
     ) -> Transfer: ...
 
     def sleep(self, seconds: float, /) -> Awaitable[None]: ...

@@ -59,12 +59,12 @@ class Pager:
         page = client.listed(response)
         self._token = page.token
         if page.token is not None:
-            self._begin(io)
+            self._begin(io, background=True)
         return page
 
-    def _begin(self, io: IO) -> None:
+    def _begin(self, io: IO, background: bool = False) -> None:
         self._request = self._client.list(self._prefix, self._delimiter, self._after, self._token or None)
-        self._transfer = begin(io, self._client, self._request)
+        self._transfer = begin(io, self._client, self._request, background=background)
         self._io = io
 
     def __del__(self) -> None:
