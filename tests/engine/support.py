@@ -70,6 +70,13 @@ def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
+async def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """`eventually`, while the event loop goes on."""
+    import asyncio
+
+    return await asyncio.to_thread(eventually, condition, seconds)
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 

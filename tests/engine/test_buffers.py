@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.support import PROFILE, Resources, Silent, blocking, start, waiting
+from engine.support import PROFILE, Resources, blocking, start, waiting
 from obstore_c._lib import engine
 from obstore_c._lib.engine import BlockingIO, Chunk, LoopIO, Profile, Slab, Transfer
 from obstore_c._ops.drive import run, run_async

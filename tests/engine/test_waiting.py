@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.support import Silent, blocking, eventually, request, run_script, start, waiting
-from obstore_c._lib.engine import BlockingIO
+from engine.support import Silent, blocking, eventually, request, run_script, soon, start, waiting
 from obstore_c._ops.drive import run, run_async
 from servers.faults import Reply, hang, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from obstore_c._lib.engine import BlockingIO
     from servers.faults import FaultServer
 
 
@@ -181,12 +181,11 @@ def test_blocking_ios_are_used_again(fault_server: FaultServer) -> None:
 
 async def test_cancelled_task_closes_the_connection(silent: Silent) -> None:
     task = asyncio.create_task(waiting(silent))
-    while silent.requests == 0:
-        await asyncio.sleep(0.001)
+    assert await soon(lambda: silent.requests == 1)
     task.cancel("enough")
     with pytest.raises(asyncio.CancelledError, match="enough"):
         await task
-    assert await asyncio.to_thread(eventually, lambda: silent.closed == 1)
+    assert await soon(lambda: silent.closed == 1)
 
 
 async def test_cancelled_upload_gives_the_buffer_back_first(silent: Silent) -> None:
@@ -208,7 +207,7 @@ async def test_timeouts_of_asyncio_end_a_transfer(silent: Silent) -> None:
             await waiting(silent)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(waiting(silent), 0.02)
-    assert await asyncio.to_thread(eventually, lambda: silent.closed == silent.requests)
+    assert await soon(lambda: silent.closed == silent.requests)
     # Nothing of it is left in the task.
     await asyncio.sleep(0)
     current = asyncio.current_task()
@@ -221,10 +220,15 @@ async def test_task_group_cancels_the_others_when_one_fails(silent: Silent) -> N
         await asyncio.sleep(0.02)
         raise LookupError
 
-    with pytest.raises(ExceptionGroup):
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def together() -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(waiting(silent)) for _ in range(5)]
+            tasks.extend(group.create_task(waiting(silent)) for _ in range(5))
             group.create_task(fail())
+
+    with pytest.raises(ExceptionGroup):
+        await together()
     assert all(task.cancelled() for task in tasks)
 
 
@@ -235,10 +239,8 @@ async def test_gather_wait_and_as_completed(fault_server: FaultServer) -> None:
     assert [bytes(answer.body).decode() for answer in answers] == paths
     done, pending = await asyncio.wait([asyncio.create_task(waiting(fault_server, path)) for path in paths])
     assert (len(done), len(pending)) == (100, 0)
-    seen = {
-        bytes((await each).body) for each in asyncio.as_completed([waiting(fault_server, p) for p in paths])
-    }
-    assert len(seen) == 100
+    coming = asyncio.as_completed([waiting(fault_server, path) for path in paths])
+    assert len({bytes((await each).body) for each in coming}) == 100
 
 
 async def test_cancellation_races_with_the_answer(fault_server: FaultServer) -> None:
