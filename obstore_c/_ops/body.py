@@ -156,6 +156,8 @@ class Download:
         return Bytes(collected)
 
     async def read_chunk(self, io: IO, size: int) -> bytes | None:
+        if self._transfer is not None:
+            self._transfer.keep_going()  # the next chunks arrive while the reader works on this one
         piece = await self._read(io, size, AHEAD, Chunk)
         if piece is None:
             return None

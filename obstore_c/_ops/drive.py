@@ -40,5 +40,15 @@ def run(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwarg
 
 
 def run_async(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, T]:
-    """The coroutine of `operation` for the running event loop."""
-    return operation(loop_io(), *args, **kwargs)
+    """The coroutine of `operation` for the running event loop, or for the one that it will run in."""
+    try:
+        io = loop_io()
+    except RuntimeError:
+        return _run_later(operation, args, kwargs)
+    return operation(io, *args, **kwargs)
+
+
+async def _run_later(
+    operation: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> T:
+    return await operation(loop_io(), *args, **kwargs)

@@ -66,11 +66,25 @@ async def send(io: IO, client: Client, request: Request, hold_above: int = -1) -
     return await recover(io, client, request, transfer, response, hold_above)
 
 
-def begin(io: IO, client: Client, request: Request, hold_above: int = -1, delay: float = 0.0) -> Transfer:
-    """Sign a request as of now and put it on its way."""
+def begin(
+    io: IO,
+    client: Client,
+    request: Request,
+    hold_above: int = -1,
+    delay: float = 0.0,
+    background: bool = False,
+) -> Transfer:
+    """Sign a request as of now and put it on its way; `background` as in `IO.start`."""
     url, headers = client.sign(request, delay)
     return io.start(
-        client.profile, request.method, url, headers, request.body, delay=delay, hold_above=hold_above
+        client.profile,
+        request.method,
+        url,
+        headers,
+        request.body,
+        delay=delay,
+        hold_above=hold_above,
+        background=background,
     )
 
 

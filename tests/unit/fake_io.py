@@ -125,6 +125,9 @@ class FakeTransfer:
             yield
         return self.response
 
+    def keep_going(self) -> None:
+        """It always does."""
+
     def attach(self, io: FakeIO) -> None:
         self._io = io
 
@@ -178,6 +181,7 @@ class FakeIO:
         *,
         delay: float = 0.0,
         hold_above: int = -1,
+        background: bool = False,
     ) -> FakeTransfer:
         lines = [line.partition(": ") for line in headers.decode().split("\n") if line]
         transfer = FakeTransfer(self, None)  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ class Reader:
         (iter([]), b""),
         ({b"da": 1, b"ta": 2}, b"data"),
     ],
-    ids=str,
+    ids=lambda it: type(it).__name__,
 )
 def test_put_reads(file: Any, data: bytes) -> None:
     store = MemoryStore()
@@ -87,7 +87,7 @@ def test_put_reads(file: Any, data: bytes) -> None:
         (iter([1, 2]), "yielded int"),
         ([memoryview(b"0123")[::2]], "contiguous"),
     ],
-    ids=str,
+    ids=lambda it: type(it).__name__,
 )
 def test_put_refuses(file: Any, message: str) -> None:
     store = MemoryStore()

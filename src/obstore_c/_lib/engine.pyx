@@ -628,7 +628,7 @@ cdef class Transfer:
             oc_transfer_attach(self.transfer, io.mailbox)
             if not self._done:
                 if not io.blocking:
-                    self._leave_caller()
+                    self.keep_going()
                 self.io._unfinished -= 1
                 io._unfinished += 1
                 if self._cancelled:
@@ -636,16 +636,18 @@ cdef class Transfer:
                     io._leaving += 1
         self.io = io
 
-    # An event loop cannot drive: the loop that works on this transfer gets a thread.
-    cdef int _leave_caller(self) except -1:
-        cdef oc_loop* loop = self.transfer.loop
+    def keep_going(self):
+        """Make progress also while nobody waits: a blocking caller's loop gets a thread."""
+        cdef oc_loop* loop
         cdef int failed = 0
-        if self._home is not None and not loop.closed:
+        if self._home is None or self._done or not self._belongs_here():
+            return
+        loop = self.transfer.loop
+        if not loop.threaded and not loop.closed:
             with nogil:
                 failed = oc_loop_start_thread(loop)
             if failed and not loop.closed:
                 raise OSError("no thread to be had for this transfer")
-        return 0
 
     cdef int64_t _take_segment(self) except -2:
         cdef Pins* pins = <Pins*>self.transfer.pins
@@ -842,7 +844,7 @@ cdef class IO:
         return None
 
     def start(self, Profile profile not None, str method not None, bytes url not None, bytes headers not None,
-              body=None, *, double delay=0.0, int64_t hold_above=-1):
+              body=None, *, double delay=0.0, int64_t hold_above=-1, bint background=False):
         """Start a transfer, or queue it behind its host's cap.
 
         Args:
@@ -853,6 +855,8 @@ cdef class IO:
             body: None or a contiguous buffer, sent from the caller's memory, which is held until the end.
             delay: seconds to wait before the start.
             hold_above: a 2xx body longer than this is not collected but fed to buffers; -1: always collect.
+            background: the caller does other things before it waits; else a blocking caller may have to wait for the
+                transfer to make progress.
 
         Raises:
             ValueError: CR or NUL in the URL or the headers, a line feed in the URL, or a delay that is none.
@@ -874,7 +878,7 @@ cdef class IO:
         if profile.profile == NULL or not 0 <= delay <= LONGEST_DELAY:
             raise ValueError(f"not a profile, or not a delay: {delay}")
         self._ready()
-        own_loop = self._own_loop()
+        own_loop = NULL if background else self._own_loop()
         engine = NULL if own_loop != NULL else _running_engine()
         if body is not None:
             PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
