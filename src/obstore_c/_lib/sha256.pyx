@@ -13,6 +13,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 cdef enum:
     BLOCK = 64  # bytes; SHA-256's
     PIECE = 2047  # bytes; hashlib releases the GIL for more at once
+    IN_PIECES = 65536  # bytes; a longer buffer takes long enough for others to have the GIL meanwhile
 
 cdef object _constructor = None
 
@@ -56,6 +57,10 @@ def sha256_hex(buffer):
     cdef Py_buffer view
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
+        # Beside a computing thread, whoever releases the GIL waits 5 ms for it: 194 bodies of 64 KiB a second
+        # were hashed that way, and 10,000 in pieces.
+        if view.len <= IN_PIECES:
+            return digest_of(<char*> view.buf, view.len).hex()
         # A flat view of bytes: hashlib refuses more than one dimension.
         return _sha256(PyMemoryView_FromMemory(<char*> view.buf, view.len, PyBUF_READ)).hexdigest()
     finally:
