@@ -3,16 +3,27 @@
 /* Transfers at a time, and connections kept: a caller starts one, the further ones of its operation go to the engine. */
 enum { CALLER_MAX_ACTIVE = 4 };
 
+/* Each has three descriptors of its own. Callers beyond that many are served by the engine's threads. */
+enum { CALLER_LOOPS = 64 };
+
 static oc_mutex lock = OC_MUTEX_INITIALIZER;
-static oc_loop *first; /* guarded by lock */
+/* Guarded by lock. */
+static oc_loop *first;
+static int count;
 
 oc_loop *oc_caller_loop_new(void)
 {
-    oc_loop *loop = oc_loop_new(0, 1, CALLER_MAX_ACTIVE);
+    oc_mutex_lock(&lock);
+    bool room = count < CALLER_LOOPS;
+    count += room;
+    oc_mutex_unlock(&lock);
+    oc_loop *loop = room ? oc_loop_new(0, 1, CALLER_MAX_ACTIVE) : NULL;
+    oc_mutex_lock(&lock);
     if (loop == NULL) {
+        count -= room;
+        oc_mutex_unlock(&lock);
         return NULL;
     }
-    oc_mutex_lock(&lock);
     loop->next_caller = first;
     if (first != NULL) {
         first->before_caller = loop;
@@ -33,6 +44,7 @@ void oc_caller_loop_free(oc_loop *loop)
     if (loop->next_caller != NULL) {
         loop->next_caller->before_caller = loop->before_caller;
     }
+    count--;
     oc_mutex_unlock(&lock);
     oc_loop_stop(loop);
     oc_loop_free(loop);
@@ -51,4 +63,5 @@ void oc_caller_loops_after_fork(void)
 {
     oc_mutex_init(&lock);
     first = NULL;
+    count = 0;
 }

@@ -5,7 +5,7 @@
 
 #include "loop.h"
 
-/* NULL: no memory or descriptor to be had. */
+/* NULL: there are enough, or no memory or descriptor is to be had. */
 oc_loop *oc_caller_loop_new(void);
 
 /* Stops the loop and frees it. Nobody drives it any more, and no transfer of it is left but orphans. */

@@ -102,6 +102,7 @@ oc_handle *oc_handle_get(oc_loop *loop, oc_profile *profile, int *code, int *fai
     if (handle != NULL) {
         return handle;
     }
+    oc_handles_drop_retired(loop); /* a busy loop finds no other time for it */
     *code = OC_CURLE_OUT_OF_MEMORY;
     handle = handle_new(loop, profile);
     if (handle != NULL) {

@@ -542,7 +542,7 @@ static oc_thread_result OC_THREAD_CALL run(void *argument)
 static bool seat_take(oc_loop *loop)
 {
     oc_mutex_lock(&loop->lock);
-    bool taken = !loop->threaded && !loop->driven && !loop->closed;
+    bool taken = !loop->threaded && !loop->reserved && !loop->driven && !loop->closed;
     if (taken) {
         loop->driven = true;
     }
@@ -571,7 +571,7 @@ bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms)
         drive(loop);
         hand_over(loop);
         int64_t left_us = end_us - oc_now_us();
-        if (oc_mailbox_wait(mailbox, 0) || left_us <= 0 || loop->broken || loop->threaded || is_stopping(loop)) {
+        if (oc_mailbox_wait(mailbox, 0) || left_us <= 0 || loop->broken || loop->reserved || is_stopping(loop)) {
             break;
         }
         wait_for_events(loop, (left_us + 999) / 1000);
@@ -605,13 +605,13 @@ static void seat_wait_locked(oc_loop *loop)
 int oc_loop_start_thread(oc_loop *loop)
 {
     oc_mutex_lock(&loop->lock);
-    bool start = !loop->threaded && !loop->stopping && !loop->closed;
-    loop->threaded = true;
+    loop->reserved = true;
     seat_wait_locked(loop);
-    if (start && oc_thread_start(&loop->thread, run, loop) < 0) {
-        loop->threaded = false;
-        start = false;
+    /* From here to the unlock nobody can stop the loop, or start a thread as well. */
+    if (!loop->threaded && !loop->stopping && !loop->closed) {
+        loop->threaded = oc_thread_start(&loop->thread, run, loop) == 0;
     }
+    loop->reserved = false;
     bool threaded = loop->threaded;
     oc_mutex_unlock(&loop->lock);
     return threaded ? 0 : -1;
@@ -667,11 +667,12 @@ void oc_loop_stop(oc_loop *loop)
     }
     seat_wait_locked(loop);
     bool closed = loop->closed;
+    bool threaded = loop->threaded;
     oc_mutex_unlock(&loop->lock);
     if (!first) {
         return;
     }
-    if (loop->threaded) {
+    if (threaded) {
         oc_thread_join(loop->thread);
     } else if (!closed) {
         end(loop);

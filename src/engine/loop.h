@@ -48,6 +48,7 @@ typedef struct oc_loop {
     _Atomic bool closed; /* the thread takes nothing any more; may be read without the lock */
     bool stopped;
     _Atomic bool threaded; /* has a thread, which keeps the seat */
+    _Atomic bool reserved; /* the seat, for a thread that is about to start */
     bool driven;           /* somebody else has the seat */
     char cause[OC_CURL_ERROR_SIZE];
     _Atomic int load; /* transfers owned; read without the lock to spread work */

@@ -84,6 +84,7 @@ typedef struct test_case {
 extern const test_case body_cases[];
 extern const test_case life_cases[];
 extern const test_case load_cases[];
+extern const test_case caller_cases[];
 extern const test_case memory_cases[];
 
 #endif

@@ -6,7 +6,7 @@
  */
 #include "harness.h"
 
-static const test_case *const all_cases[] = {body_cases, life_cases, load_cases, memory_cases};
+static const test_case *const all_cases[] = {body_cases, life_cases, load_cases, caller_cases, memory_cases};
 enum { FILES = sizeof all_cases / sizeof *all_cases };
 
 static const test_case *find(const char *name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.support import Silent, blocking, eventually, request, run_script, soon, start, waiting
+from obstore_c._lib.engine import loop_io
 from obstore_c._ops.drive import run, run_async
 from servers.faults import Reply, hang, ok
 
@@ -367,7 +368,7 @@ async def test_transfer_of_another_loop_is_refused(fault_server: FaultServer) ->
 
 def test_no_loop_no_transfer() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
-        run_async(request, "http://127.0.0.1:1")
+        loop_io()
 
 
 def test_sigint_ends_asyncio_run(silent: Silent) -> None:

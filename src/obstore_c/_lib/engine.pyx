@@ -345,6 +345,7 @@ cdef class Chunk:
 
 @cython.final
 @cython.freelist(256)
+@cython.no_gc_clear  # its end needs the loop that `_home` keeps alive
 cdef class Transfer:
     """One HTTP exchange: started by `IO.start`, awaited for its response, which is this same object."""
 
