@@ -108,6 +108,7 @@ class IO:
         *,
         delay: float = 0.0,
         hold_above: int = -1,
+        into: Buffer | None = None,
         background: bool = False,
     ) -> Transfer: ...
 

@@ -92,6 +92,7 @@ class IO(Protocol):
         *,
         delay: float = 0.0,
         hold_above: int = -1,
+        into: Buffer | None = None,
         background: bool = False,
     ) -> Transfer: ...
 

@@ -845,7 +845,8 @@ cdef class IO:
         return None
 
     def start(self, Profile profile not None, str method not None, bytes url not None, bytes headers not None,
-              body=None, *, double delay=0.0, int64_t hold_above=-1, bint background=False):
+              body=None, *, double delay=0.0, int64_t hold_above=-1, into=None,
+              bint background=False):
         """Start a transfer, or queue it behind its host's cap.
 
         Args:
@@ -856,6 +857,7 @@ cdef class IO:
             body: None or a contiguous buffer, sent from the caller's memory, which is held until the end.
             delay: seconds to wait before the start.
             hold_above: a 2xx body longer than this is not collected but fed to buffers; -1: always collect.
+            into: a writable buffer for a 2xx body, as if it had been fed (`Transfer.feed`).
             background: the caller does other things before it waits; else a blocking caller may have to wait for the
                 transfer to make progress.
 
@@ -906,6 +908,10 @@ cdef class IO:
         transfer.io = self
         transfer.profile = profile
         transfer._fork_generation = _generation
+        if into is not None:
+            transfer._done = True  # if the buffer is refused, nobody else has the transfer yet
+            transfer.feed(into)
+            transfer._done = False
         self._unfinished += 1
         _requests += 1
         if own_loop != NULL:
