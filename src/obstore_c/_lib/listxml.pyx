@@ -1,3 +1,4 @@
+# cython: autotestdict=False
 """Listings of S3 in XML, read with the expat inside pyexpat: one dict per key and nothing in between.
 
 expat is reached through the capsule that pyexpat makes for C code (`pyexpat.h` of CPython), so there is nothing to
