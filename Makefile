@@ -15,6 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 ARGS ?=
+SETTINGS ?=
 
 # Python must find the installed package, never this folder, whose compiled modules are missing.
 export PYTHONSAFEPATH := 1
@@ -25,13 +26,23 @@ SOURCES := pyproject.toml CMakeLists.txt README.md $(shell find obstore_c src -n
 C_SOURCES = $(shell find src tests -name '*.[ch]')
 CYTHON_SOURCES = $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test lint bench bench-run servers format clean help
+.PHONY: demo test test-sanitized sanitized-run lint bench bench-run servers format clean help
 
 help:
 	@sed -n '4,9s/^# *//p' Makefile
 
 test: $(VENV)/package $(VENV)/group-test servers
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+# The engine's Python tests with the compiled modules under AddressSanitizer and UBSan; libasan must be there before
+# Python is. Python itself leaks by design.
+test-sanitized:
+	$(MAKE) VENV=.venv-sanitized SETTINGS='--config-settings cmake.define.OC_SANITIZE=address,undefined' sanitized-run
+
+sanitized-run: $(VENV)/package $(VENV)/group-test
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	$(BIN)/python -m pytest tests/engine --deselect tests/engine/test_native.py $(ARGS)
 
 demo: $(VENV)/package $(VENV)/group-demo
 	$(BIN)/python examples/demo.py $(ARGS)
@@ -61,7 +72,7 @@ format: $(VENV)/group-lint
 	$(BIN)/clang-format -i $(C_SOURCES)
 
 clean:
-	rm -rf $(VENV) .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-sanitized build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/created:
 	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv found; set PYTHON=..." >&2; exit 1; }
@@ -82,5 +93,5 @@ $(VENV)/group-%: pyproject.toml | $(VENV)/created
 
 # Installed as users have it, not editable; only the objects are kept, in build/, for a quick rebuild.
 $(VENV)/package: $(SOURCES) | $(VENV)/created $(VENV)/group-build
-	$(PIP) install --no-build-isolation --config-settings build-dir=build/$(VENV) .
+	$(PIP) install --no-build-isolation --config-settings build-dir=build/$(VENV) $(SETTINGS) .
 	@touch $@
