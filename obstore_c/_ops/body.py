@@ -7,7 +7,7 @@ mix: if it changed in the meantime, or if there is no ETag to tell, the read fai
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from obstore_c._client.errors import Failure
 from obstore_c._client.headers import parse_content_range
@@ -17,9 +17,13 @@ from obstore_c._ops.retry import Attempts, begin, recover
 from obstore_c.exceptions import GenericError, PreconditionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from obstore_c._client.provider import Client
     from obstore_c._client.request import Request
-    from obstore_c._ops.io import IO, Response, Transfer
+    from obstore_c._ops.io import IO, Buffer, Response, Transfer
+
+Memory: TypeAlias = "Slab | Chunk | Buffer"
 
 # Pieces that are being filled while the reader works on the one before: bounds what a slow reader costs.
 AHEAD = 2
@@ -38,7 +42,7 @@ class Piece:
 
     __slots__ = ("fed", "filled", "memory", "view")
 
-    def __init__(self, memory: Slab | Chunk, start: memoryview | None = None) -> None:
+    def __init__(self, memory: Memory, start: memoryview | None = None) -> None:
         self.memory = memory
         self.view = memoryview(memory)
         self.filled = 0
@@ -49,7 +53,10 @@ class Piece:
 
     def renewed(self) -> Piece:
         """Same bytes, other memory: a cancelled transfer may still write into this one for a moment."""
-        return Piece(type(self.memory)(len(self.view)), self.view[: self.filled])
+        return Piece(
+            Chunk(len(self.view)) if isinstance(self.memory, Chunk) else Slab(len(self.view)),
+            self.view[: self.filled],
+        )
 
 
 class Download:
@@ -61,21 +68,21 @@ class Download:
 
     __slots__ = (
         "_attempts",
-        "_client",
         "_collected",
-        "_etag",
-        "_first",
         "_io",
-        "_length",
         "_more",
         "_over",
         "_pieces",
         "_planned",
         "_position",
-        "_request",
-        "_response",
         "_skip",
         "_transfer",
+        "client",
+        "etag",
+        "first",
+        "length",
+        "request",
+        "response",
     )
 
     def __init__(
@@ -108,14 +115,14 @@ class Download:
         """
         etag = response.header("ETag")
         self._io = io
-        self._client = client
-        self._request = request
+        self.client = client
+        self.request = request
         self._transfer = transfer
         # If-Match compares strongly (RFC 9110, 13.1.1): a weak tag would never match.
-        self._etag = None if etag is None or etag.startswith("W/") else etag
-        self._response = response
-        self._first = first
-        self._length = length
+        self.etag = None if etag is None or etag.startswith("W/") else etag
+        self.response = response
+        self.first = first
+        self.length = length
         # A body of unknown length is put on hold when it turns out to be long: its start is there already.
         self._collected = memoryview(response.body if transfer is not None else b"")
         self._skip = max(0, skip - len(self._collected))
@@ -130,7 +137,7 @@ class Download:
 
     def park(self) -> None:
         """Wait for a reader. Where too many wait already, give the transfer up; the reader gets a new one."""
-        if len(_parked) < PARKED_AT_MOST or self._etag is None:
+        if len(_parked) < PARKED_AT_MOST or self.etag is None:
             _parked.add(id(self))
         else:
             self._stop()
@@ -141,9 +148,9 @@ class Download:
     # --- Body ---------------------------------------------------------------------------------------------
 
     async def collect(self, io: IO) -> Bytes:
-        if self._length < 0:
+        if self.length < 0:
             return await self._collect_unknown(io)
-        piece = await self._read(io, self._length - self._position, 1, Slab)
+        piece = await self._read(io, self.length - self._position, 1, Slab)
         if piece is None:
             return Bytes(b"")
         assert isinstance(piece.memory, Slab)
@@ -164,6 +171,14 @@ class Download:
         assert isinstance(piece.memory, Chunk)
         return piece.memory.to_bytes(piece.filled)
 
+    async def read_into(self, io: IO, memory: Buffer) -> int:
+        """Fill `memory`, which has room for all of the body, and return how many bytes came. Once."""
+        try:
+            piece = await self._read(io, len(memoryview(memory)), 1, lambda _: memory)
+        finally:
+            self.close()
+        return 0 if piece is None else piece.filled
+
     def close(self) -> None:
         _parked.discard(id(self))
         self._over = True
@@ -172,7 +187,7 @@ class Download:
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    async def _read(self, io: IO, size: int, ahead: int, kind: type[Slab | Chunk]) -> Piece | None:
+    async def _read(self, io: IO, size: int, ahead: int, kind: Callable[[int], Memory]) -> Piece | None:
         """The next `size` bytes, fewer at the end, None after it; `ahead` pieces are on their way."""
         if self._over:
             return None
@@ -191,7 +206,7 @@ class Download:
         self._pieces.popleft()
         if piece.filled < len(piece.view):
             self.close()
-        elif self._position == self._length:
+        elif self._position == self.length:
             self._over = True
             if self._more:  # else it is at its end, and its connection can serve another one
                 self._stop()
@@ -200,11 +215,11 @@ class Download:
             self._feed()
         return piece if piece.filled else None
 
-    def _plan(self, size: int, ahead: int, kind: type[Slab | Chunk]) -> None:
+    def _plan(self, size: int, ahead: int, kind: Callable[[int], Memory]) -> None:
         """Have `ahead` pieces ready, but none beyond the end."""
         while len(self._pieces) < ahead:
-            if self._length >= 0:
-                size = min(size, self._length - self._planned)
+            if self.length >= 0:
+                size = min(size, self.length - self._planned)
             if size <= 0:
                 return
             piece = Piece(kind(size), self._collected)
@@ -268,12 +283,12 @@ class Download:
         """Why the body ended early; None if it did not."""
         if self._transfer is None:
             return Failure(0, curl_code=_BROKEN, curl_message="the transfer was cancelled")
-        failure = self._client.failure(self._request, self._response)
+        failure = self.client.failure(self.request, self.response)
         if failure.curl_code:
             return failure
-        if self._skip or 0 <= self._length != self._position:
+        if self._skip or 0 <= self.length != self._position:
             return Failure(
-                0, curl_code=_BROKEN, curl_message=f"{self._position} of {self._length} bytes arrived"
+                0, curl_code=_BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
             )
         return None
 
@@ -283,6 +298,27 @@ class Download:
         if self._transfer is not None:
             self._transfer.cancel()
             self._transfer = None
+
+    def take_transfer(self, io: IO) -> Transfer | None:
+        """The transfer of a download that nobody has read from, if it brings just what is wanted."""
+        transfer, self._transfer = self._transfer, None
+        _parked.discard(id(self))
+        if transfer is not None and (self._skip or self._position):
+            transfer.cancel()
+            return None
+        if transfer is not None:
+            transfer.attach(io)
+        return transfer
+
+    async def repair(self, io: IO, piece: Piece, response: Response) -> None:
+        """Fill the rest of `piece`, which holds what had arrived when `response` turned out to be none."""
+        self._check_unchanged(response)
+        failure = self.client.failure(self.request, response)
+        if not failure.curl_code and 200 <= response.status < 300:
+            failure = Failure(
+                0, curl_code=_BROKEN, curl_message=f"{piece.filled} of {self.length} bytes arrived"
+            )
+        await self.complete(io, piece, failure)
 
     async def complete(self, io: IO, piece: Piece, failure: Failure) -> None:
         """Fill the rest of `piece`, which holds what had arrived before `failure`."""
@@ -298,44 +334,44 @@ class Download:
         """Ask for the bytes from `_position` on; `failure` is why, None if nothing went wrong."""
         self._stop()
         self._collected = self._collected[:0]  # it is asked for again
-        attempts = self._attempts = self._attempts or Attempts(self._client)
-        if self._position and self._etag is None:
+        attempts = self._attempts = self._attempts or Attempts(self.client)
+        if self._position and self.etag is None:
             raise attempts.error(
-                self._request, failure or Failure(0, curl_code=_BROKEN, curl_message="interrupted")
+                self.request, failure or Failure(0, curl_code=_BROKEN, curl_message="interrupted")
             )
-        delay = attempts.next_delay(self._request, failure) if failure is not None else 0.0
-        last = None if self._length < 0 else self._first + self._length - 1
-        request = self._request.with_range(self._first + self._position, last, self._etag)
-        await self._client.refresh(io)
-        transfer = begin(io, self._client, request, 0, delay)
+        delay = attempts.next_delay(self.request, failure) if failure is not None else 0.0
+        last = None if self.length < 0 else self.first + self.length - 1
+        request = self.request.with_range(self.first + self._position, last, self.etag)
+        await self.client.refresh(io)
+        transfer = begin(io, self.client, request, 0, delay)
         response = await transfer
         if response.curl_code or response.status not in (200, 206):
             self._check_unchanged(response)
-            transfer, response = await recover(io, self._client, request, transfer, response, 0, attempts)
+            transfer, response = await recover(io, self.client, request, transfer, response, 0, attempts)
         self._io = io
         self._transfer = transfer
-        self._response = response
+        self.response = response
         try:
             self._skip = self._offset_of(response)
-            self._more = response.content_length != self._skip + self._length - self._position
+            self._more = response.content_length != self._skip + self.length - self._position
         except BaseException:
             self._stop()
             raise
 
     def _check_unchanged(self, response: Response) -> None:
         if response.status == 412 or (
-            self._etag is not None and response.header("ETag") not in (self._etag, None)
+            self.etag is not None and response.header("ETag") not in (self.etag, None)
         ):
             raise PreconditionError(
-                f"{self._request.verb} {self._request.key!r} in {self._client.where} failed: the object was "
-                f"changed while it was being read, after {self._position} bytes of the version {self._etag}. "
+                f"{self.request.verb} {self.request.key!r} in {self.client.where} failed: the object was "
+                f"changed while it was being read, after {self._position} bytes of the version {self.etag}. "
                 "Read it again."
             )
 
     def _offset_of(self, response: Response) -> int:
         """How many bytes the answer has before the ones that are missing."""
         self._check_unchanged(response)
-        wanted = self._first + self._position
+        wanted = self.first + self._position
         sent = parse_content_range(response.header("Content-Range"))
         if sent is None:
             if response.status == 206:

@@ -1,7 +1,8 @@
 """The two drivers: the only places in Python that wait.
 
-An operation is a coroutine function whose first argument says who waits. `run` drives it from a blocking call, each
-pause being a native wait without the GIL; `run_async` hands it to asyncio, whose task awaits the same transfers.
+An operation is a coroutine function whose first argument says who waits. `run` drives it from a blocking
+call, each pause being a native wait without the GIL; `run_async` hands it to asyncio, whose task awaits the
+same transfers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def run(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwarg
         while True:
             try:
                 io.wait(waiting)
-            except BaseException as error:  # an interrupt: the operation cleans up, then it goes on to the caller
+            except (
+                BaseException
+            ) as error:  # an interrupt: the operation cleans up, then it goes on to the caller
                 waiting = coroutine.throw(error)
             else:
                 waiting = coroutine.send(None)
@@ -39,7 +42,9 @@ def run(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwarg
         io.close()
 
 
-def run_async(operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, T]:
+def run_async(
+    operation: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any
+) -> Coroutine[Any, Any, T]:
     """The coroutine of `operation` for the running event loop, or for the one that it will run in."""
     try:
         io = loop_io()

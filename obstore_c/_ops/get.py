@@ -17,6 +17,7 @@ from obstore_c._client.headers import (
 from obstore_c._get import GetResult
 from obstore_c._lib.buffer import Bytes
 from obstore_c._ops.body import Download
+from obstore_c._ops.parallel import PARALLEL_FROM, LargeDownload
 from obstore_c._ops.retry import begin, recover, send
 from obstore_c._ops.salvage import salvage
 
@@ -165,9 +166,17 @@ class Span:
     ) -> Download:
         """The bytes wanted out of a body that is on hold."""
         length = -1 if self.total < 0 else self.end - self.start
-        return Download(
+        kind = LargeDownload if length >= PARALLEL_FROM and self._has_ranges(response) else Download
+        return kind(
             io, client, request, transfer, response, first=self.start, length=length, skip=self.surplus
         )
+
+    def _has_ranges(self, response: Response) -> bool:
+        """Whether parts of this very version of the object can be asked for."""
+        etag = response.header("ETag")
+        if self.surplus or etag is None or etag.startswith("W/"):
+            return False
+        return response.header("Content-Range") is not None or response.header("Accept-Ranges") == "bytes"
 
 
 def within(client: Client, request: Request, requested: Any, total: int) -> tuple[int, int]:
@@ -259,7 +268,7 @@ class Fetch:
         self.end = end
         self.request = client.get(path, {"range": (start, end)})
         # What was asked for is collected whatever its size; a server that sends more than that has to wait.
-        self.transfer = begin(io, client, self.request, end - start)
+        self.transfer = begin(io, client, self.request, 0 if end - start >= PARALLEL_FROM else end - start)
 
     async def wait(self, io: IO, client: Client) -> Bytes:
         """The bytes from `start` on."""

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from obstore_c._lib.buffer import Bytes
+    from obstore_c._lib.engine import Chunk, Slab
 
 T = TypeVar("T")
-Buffer: TypeAlias = "bytes | bytearray | memoryview | Bytes"
+Buffer: TypeAlias = "bytes | bytearray | memoryview | Bytes | Slab | Chunk"
 
 
 class Response(Protocol):
@@ -61,6 +62,9 @@ class Response(Protocol):
 
 class Transfer(Protocol):
     """A request on its way. Awaiting it gives the `Response`; if a held body breaks, that tells."""
+
+    @property
+    def response(self) -> Response: ...
 
     def __await__(self) -> Generator[Any, Any, Response]: ...
 

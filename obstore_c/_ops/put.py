@@ -23,7 +23,7 @@ async def put(io: IO, client: Client, path: str, payload: Buffer, options: PutOp
     """Store an object."""
     if not client.needs_digest:
         digest = UNSIGNED_PAYLOAD
-    elif len(payload) < _HASH_ASIDE:
+    elif memoryview(payload).nbytes < _HASH_ASIDE:
         digest = payload_sha256(payload)
     else:
         digest = await io.call(payload_sha256, payload)

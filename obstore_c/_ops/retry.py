@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from obstore_c._client.provider import Client
     from obstore_c._client.request import Request
     from obstore_c._client.retry_config import RetryPolicy
-    from obstore_c._ops.io import IO, Response, Transfer
+    from obstore_c._ops.io import IO, Buffer, Response, Transfer
 
 Sent: TypeAlias = "tuple[Transfer, Response]"
 Salvage: TypeAlias = "Callable[[IO, Client, Request, Transfer, Response, Attempts], Awaitable[Sent | None]]"
@@ -72,9 +72,10 @@ def begin(
     request: Request,
     hold_above: int = -1,
     delay: float = 0.0,
+    into: Buffer | None = None,
     background: bool = False,
 ) -> Transfer:
-    """Sign a request as of now and put it on its way; `background` as in `IO.start`."""
+    """Sign a request as of now and put it on its way; the options are those of `IO.start`."""
     url, headers = client.sign(request, delay)
     return io.start(
         client.profile,
@@ -84,6 +85,7 @@ def begin(
         request.body,
         delay=delay,
         hold_above=hold_above,
+        into=into,
         background=background,
     )
 
