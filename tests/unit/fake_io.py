@@ -181,6 +181,7 @@ class FakeIO:
         *,
         delay: float = 0.0,
         hold_above: int = -1,
+        into: Any = None,
         background: bool = False,
     ) -> FakeTransfer:
         lines = [line.partition(": ") for line in headers.decode().split("\n") if line]
