@@ -211,7 +211,7 @@ class FaultServer:
                 self.connections += 1
                 thread = threading.Thread(target=self._serve, args=(connection, number), daemon=True)
                 self._threads.append(thread)
-            thread.start()
+                thread.start()  # before `_close` finds it
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         if self._tls is not None:
