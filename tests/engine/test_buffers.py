@@ -189,8 +189,9 @@ def test_buffers_that_cannot_be_filled_are_refused(fault_server: FaultServer) ->
 
 
 def test_transfers_and_ios_cannot_be_made_by_hand() -> None:
-    with pytest.raises(TypeError):
-        Transfer()
+    for make in (Transfer, lambda: Transfer.__new__(Transfer)):
+        with pytest.raises(TypeError, match=r"IO\.start"):
+            make()
     with pytest.raises(RuntimeError):
         engine.IO().start(PROFILE, "GET", b"http://127.0.0.1:1/", b"")
     with pytest.raises(RuntimeError):

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False, autotestdict=False
 """The native transfer engine, as Python sees it.
 
 `Transfer` is one HTTP exchange, request and response in one object. It is started through an `IO` object, which says who
@@ -13,6 +14,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyB
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr
@@ -253,6 +255,7 @@ cdef int _set_option(oc_profile* profile, size_t index, object name, object valu
 # ---- Transfers ----
 
 cdef object _NO_MESSAGE = object()
+cdef bint _starting = False
 
 # The caller's buffers that the engine uses: released when the transfer is over or the segment was taken.
 cdef struct Pins:
@@ -306,6 +309,10 @@ cdef class Slab:
             raise BufferError("the slab has no memory")
         PyBuffer_FillInfo(view, self, self.slab.data, self.size, False, flags)
 
+    def __buffer__(self, int flags, /):
+        # PEP 688's method, which Python itself provides from 3.12 on.
+        return PyMemoryView_FromObject(self)
+
     def to_bytes(self, Py_ssize_t length):
         """The first `length` bytes, without a copy."""
         if self.slab == NULL or not 0 <= length <= self.size:
@@ -334,6 +341,9 @@ cdef class Chunk:
         if self.content is None or self.taken:
             raise BufferError("the chunk was taken")
         PyBuffer_FillInfo(view, self, PyBytes_AS_STRING(self.content), len(self.content), False, flags)
+
+    def __buffer__(self, int flags, /):
+        return PyMemoryView_FromObject(self)
 
     def to_bytes(self, Py_ssize_t length):
         """The first `length` bytes, without a copy if that is all of them. Nothing can be written afterwards."""
@@ -368,8 +378,9 @@ cdef class Transfer:
     cdef public bint _asyncio_future_blocking
     cdef object __weakref__
 
-    def __init__(self):
-        raise TypeError("transfers come from IO.start")
+    def __cinit__(self):
+        if not _starting:
+            raise TypeError("transfers come from IO.start")
 
     def __dealloc__(self):
         if self.transfer == NULL:
@@ -700,6 +711,16 @@ cdef object _raise(kind, value, traceback):
     raise value if traceback is None else value.with_traceback(traceback)
 
 
+# Without its C transfer it is good for nothing, so Python code cannot make one.
+cdef Transfer _new_transfer():
+    global _starting
+    _starting = True
+    try:
+        return Transfer.__new__(Transfer)
+    finally:
+        _starting = False
+
+
 cdef Pins* _pins(oc_transfer* transfer) except NULL:
     if transfer.pins == NULL:
         transfer.pins = PyMem_Calloc(1, sizeof(Pins))
@@ -865,7 +886,7 @@ cdef class IO:
             ValueError: CR or NUL in the URL or the headers, a line feed in the URL, or a delay that is none.
         """
         global _requests
-        cdef Transfer transfer = Transfer.__new__(Transfer)
+        cdef Transfer transfer = _new_transfer()
         cdef oc_loop* own_loop
         cdef oc_engine* engine
         cdef oc_transfer* raw
