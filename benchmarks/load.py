@@ -22,13 +22,18 @@ CHECK_EVERY = 256
 
 @dataclass
 class Phase:
-    """A stretch of calls: until `deadline` or for `limit` calls, and how long each of them took."""
+    """A stretch of calls: until `deadline` or for `limit` calls, and how long each of them took.
+
+    With `keep` it ends with the last number and result of each task or thread in `last`.
+    """
 
     limit: float = math.inf
     deadline: float = math.inf
     check_every: int = 1
     latencies: array[float] = field(default_factory=lambda: array("d"))
     counter: Iterator[int] = field(default_factory=itertools.count)
+    keep: bool = False
+    last: list[tuple[int, object]] = field(default_factory=list)
 
 
 Flood = Callable[[Phase], None]
@@ -50,14 +55,18 @@ def measure(work: Work, seconds: float, warm_up: float) -> Timing:
     """
     case = work.case
     with _flood(work) as flood:
+        warm = time.perf_counter() + warm_up
         _verify(work, flood, case.objects)
-        flood(Phase(deadline=time.perf_counter() + warm_up, check_every=0))
+        flood(Phase(deadline=warm, check_every=0))
         check_every = CHECK_EVERY if case.verb == "get" and case.size <= 64 * KIB else 0
-        timed = Phase(check_every=check_every)
+        timed = Phase(check_every=check_every, keep=work.lasting)
         with Meter(case.computing) as meter:
             timed.deadline = time.perf_counter() + seconds
             flood(timed)
-        _verify(work, flood, min(case.objects, case.in_flight))
+        for number, result in {number % case.objects: result for number, result in timed.last}.items():
+            work.check(number, result)
+        if not work.lasting:
+            _verify(work, flood, 1)
     return meter, timed.latencies
 
 
@@ -90,29 +99,36 @@ async def _acall(work: Work, phase: Phase) -> None:
     call, size, expected, clock = work.acall, work.size, work.expected, time.perf_counter
     counter, limit, deadline = phase.counter, phase.limit, phase.deadline
     record, check_every = phase.latencies.append, phase.check_every
+    done, result = -1, None
     while (number := next(counter)) < limit and (start := clock()) < deadline:
+        result = None  # dropped before the next call, so that its memory can be used again
         result = await call(number)
         record(clock() - start)
         if size(result) != expected:
             raise WrongResultError(f"{size(result)} came where {expected} was stored")
         if check_every and number % check_every == 0:
             work.check(number, result)
-        # Dropped before the next call, so that its memory can be used again.
-        del result
+        done = number
+    if phase.keep and done >= 0:
+        phase.last.append((done, result))
 
 
 def _call(work: Work, phase: Phase) -> None:
     call, size, expected, clock = work.call, work.size, work.expected, time.perf_counter
     counter, limit, deadline = phase.counter, phase.limit, phase.deadline
     record, check_every = phase.latencies.append, phase.check_every
+    done, result = -1, None
     while (number := next(counter)) < limit and (start := clock()) < deadline:
+        result = None
         result = call(number)
         record(clock() - start)
         if size(result) != expected:
             raise WrongResultError(f"{size(result)} came where {expected} was stored")
         if check_every and number % check_every == 0:
             work.check(number, result)
-        del result
+        done = number
+    if phase.keep and done >= 0:
+        phase.last.append((done, result))
 
 
 def _spread(work: Work, phase: Phase) -> None:

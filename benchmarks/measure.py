@@ -18,13 +18,14 @@ from benchmarks.work import VERBS
 if TYPE_CHECKING:
     from array import array
 
-QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1)
+QUANTILES = (0, 0.01, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1)
 
 
 def quantiles(latencies: array[float]) -> dict[str, float]:
     """Latencies at `QUANTILES`, by nearest rank, in seconds."""
     ordered = sorted(latencies)
-    return {str(q): ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in QUANTILES}
+    ranks = {str(q): min(len(ordered) - 1, int(q * len(ordered))) for q in QUANTILES}
+    return {name: float(f"{ordered[rank]:.4g}") for name, rank in ranks.items()}
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -42,13 +43,13 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     endpoint = Endpoint.from_json(job["endpoint"])
     cls = adapter(job["peer"])
     result = {"case": case.name, "peer": job["peer"], "version": cls.version()}
-    peer = cls(endpoint, case.store)
+    peer = cls(endpoint, case)
     work = VERBS[case.verb](case, peer, endpoint)
     before = resident_bytes()
     meter, latencies = work.drive(job["seconds"]) or measure(work, job["seconds"], job["warm_up"])
     return result | {
-        "seconds": meter.seconds,
-        "cpu": meter.cpu,
+        "seconds": round(meter.seconds, 6),
+        "cpu": round(meter.cpu, 6),
         "calls": len(latencies),
         "units": len(latencies) * case.parts,
         "bytes": len(latencies) * work.bytes_per_call,

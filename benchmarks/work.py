@@ -1,7 +1,8 @@
 """What one call does, how its result is checked: a class for each verb of a case.
 
 The length of every result is compared inside of the timed section, which costs nothing. Contents are held
-against checksums before and after it, and for small objects now and then inside, the same for every peer.
+against checksums before it, for small objects now and then inside, and after it: those of the last call of
+each task or thread, the same for every peer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cases import KIB, Case
 from benchmarks.meter import RSS_UNIT, Meter, Timing
 from benchmarks.peers.base import NotMeasuredError
-from benchmarks.server.objects import LIST_PREFIX, MANIFEST, key_of, listed_key, put_key_of
+from benchmarks.server.objects import DELETES, LIST_PREFIX, MANIFEST, NOTE, key_of, listed_key, put_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,6 +46,8 @@ class Work:
     bytes_per_call = 0
     verifying = False
     """Set before and after the timed section, when results are checked whole."""
+    lasting = True
+    """A result can still be checked when the timed section is over."""
 
     def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
         self.case, self.peer, self.endpoint = case, peer, endpoint
@@ -81,6 +85,28 @@ class Get(Work):
         number %= self.case.objects
         if zlib.crc32(result) != self.sums[number]:
             raise WrongResultError(f"object {number} of {self.case.size} bytes has the wrong checksum")
+
+
+class Into(Work):
+    """An object read into memory of the caller."""
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.expected = self.bytes_per_call = case.size
+        self.sum, self.key = self.checksums()[0], key_of(case.size, 0)
+        self.buffer = bytearray(case.size)
+        self.call = lambda number: peer.get_into(self.key, self._spoilt())
+        self.acall = lambda number: peer.aget_into(self.key, self._spoilt())
+
+    def _spoilt(self) -> bytearray:
+        """The buffer, no longer right here and there: what is not written is found by the checksum."""
+        for place in range(0, len(self.buffer), 1024 * KIB):
+            self.buffer[place] ^= 1
+        return self.buffer
+
+    def check(self, number: int, result: Any) -> None:
+        if zlib.crc32(result) != self.sum:
+            raise WrongResultError("the buffer has the wrong checksum")
 
 
 class Head(Work):
@@ -134,6 +160,8 @@ class Put(Work):
 
 class Stream(Work):
     """An object read in chunks, which are dropped at once."""
+
+    lasting = False
 
     def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
         super().__init__(case, peer, endpoint)
@@ -221,6 +249,37 @@ class ListArrow(List):
         return rows
 
 
+class Delete(Work):
+    """Many keys deleted. Nothing goes away; the server notes what it is asked to delete while we verify."""
+
+    lasting = False
+
+    def __init__(self, case: Case, peer: Peer, endpoint: Endpoint) -> None:
+        super().__init__(case, peer, endpoint)
+        self.keys = [listed_key(n) for n in range(case.parts)]
+        self.call = lambda number: peer.delete(self.keys)
+        self.acall = lambda number: peer.adelete(self.keys)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "verifying":
+            note = self.endpoint.file(NOTE)
+            note.touch() if value else note.unlink()
+
+    def size(self, result: Any) -> int:
+        return 0
+
+    def check(self, number: int, result: Any) -> None:
+        log, deadline = self.endpoint.file(DELETES), time.monotonic() + 2
+        while (found := re.findall(b"<Key>(.*?)</Key>", log.read_bytes())) and time.monotonic() < deadline:
+            if len(found) >= len(self.keys):
+                break
+            time.sleep(0.01)  # nginx writes down what it has answered already
+        os.truncate(log, 0)
+        if sorted(found) != [key.encode() for key in self.keys]:
+            raise WrongResultError(f"the server was asked to delete {len(found)} keys, not those it should")
+
+
 class Build(Work):
     """A client built as a user builds it."""
 
@@ -261,12 +320,14 @@ class Import(Work):
 
 VERBS: dict[str, type[Work]] = {
     "get": Get,
+    "into": Into,
     "head": Head,
     "put": Put,
     "stream": Stream,
     "ranges": Ranges,
     "list": List,
     "listarrow": ListArrow,
+    "delete": Delete,
     "build": Build,
     "import": Import,
 }

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -30,7 +30,7 @@ class Case:
     verb: str
     """What one call does: a class of `benchmarks.work`, in lower case."""
     how: str = "async"
-    """`async` (asyncio), `blocking` (one thread or `in_flight` of them) or `process`."""
+    """`async` (asyncio) or `blocking` (one thread, or `in_flight` of them)."""
     in_flight: int = 1
     size: int = 0
     """Bytes of each object."""
@@ -40,25 +40,35 @@ class Case:
     """Things one call yields: ranges of `get_ranges`, keys of a listing."""
     unit: str = "req"
     server: str = "http"
-    """`http`, `https`, or `limited`: 85 MB/s for each connection."""
+    """`http`, `https`, `distant`: 30 ms away, `limited` and `limited-put`: 85 MB/s for each connection."""
     computing: bool = False
     """A Python thread computes all the while; its CPU is not counted."""
     pause: float = 0.0
     """Seconds a slow reader sleeps after each chunk of a stream."""
+    most: int = 0
+    """Repetitions that are enough where the server sets the pace, or 0 for all that are asked for."""
     store: Mapping[str, object] = field(default_factory=dict)
     """Store options other than the endpoint and the credentials."""
 
     def quick(self) -> Case:
         """The same case, small enough for a test of the harness."""
         parts = min(self.parts, QUICK_KEYS) if self.unit == "key" else self.parts
-        size = min(self.size, QUICK_SIZE)
-        return replace(self, parts=parts, size=size, objects=min(self.objects, 64), pause=self.pause / 4)
+        size, objects = min(self.size, QUICK_SIZE), min(self.objects, max(32, 2 * self.in_flight))
+        return replace(self, parts=parts, size=size, objects=objects, pause=self.pause / 4)
 
 
-QUESTIONS = ("small", "busy", "large", "stream", "put", "ranges", "listing", "tls", "startup")
+QUESTIONS = (
+    *("small", "busy", "large", "stream", "put", "slow", "ranges", "listing", "delete", "tls", "startup"),
+    "sweeps",
+)
+
+
+def questions() -> dict[str, tuple[str, Sequence[Case]]]:
+    """The cases by question, in the order of the report: its name, what it asks, what answers it."""
+    modules = {name: import_module(f"benchmarks.cases.{name}") for name in QUESTIONS}
+    return {name: (module.__doc__.splitlines()[0], module.CASES) for name, module in modules.items()}
 
 
 def all_cases() -> list[Case]:
     """Every case, in the order of the report."""
-    modules = [import_module(f"benchmarks.cases.{question}") for question in QUESTIONS]
-    return [case for module in modules for case in module.CASES]
+    return [case for _, cases in questions().values() for case in cases]

@@ -5,7 +5,7 @@ from benchmarks.cases import GIB, KIB, MIB, Case
 UNSIGNED = {"unsigned_payload": True}
 
 CASES = (
-    Case("put-4k-x64", "put 4 KiB, async, 64 in flight", "put", "async", 64, 4 * KIB, 256),
+    Case("put-4k-x64", "put 4 KiB, async, 64 in flight", "put", "async", 64, 4 * KIB, 1024),
     Case("put-1m-x16", "put 1 MiB, async, 16 in flight", "put", "async", 16, MIB, 64),
     Case(
         "put-1m-x16-unsigned",

@@ -1,26 +1,16 @@
-"""What does encryption cost?"""
+"""What does encryption cost? The small cases again, and one of megabytes."""
 
-from benchmarks.cases import KIB, MIB, Case
+from dataclasses import replace
 
-CASES = (
-    Case(
-        "tls-get-4k-x64",
-        "get 4 KiB over TLS, async, 64 in flight",
-        "get",
-        "async",
-        64,
-        4 * KIB,
-        256,
-        server="https",
-    ),
-    Case(
-        "tls-get-1m-x16",
-        "get 1 MiB over TLS, async, 16 in flight",
-        "get",
-        "async",
-        16,
-        MIB,
-        16,
-        server="https",
-    ),
+from benchmarks.cases import Case, large, put, small
+
+
+def _encrypted(case: Case) -> Case:
+    return replace(case, name=f"tls-{case.name}", title=f"{case.title}, TLS", server="https")
+
+
+PLAIN = (
+    *small.CASES,
+    *(case for case in (*large.CASES, *put.CASES) if case.name in ("get-1m-x16", "put-4k-x64", "put-1m-x16")),
 )
+CASES = tuple(_encrypted(case) for case in PLAIN)

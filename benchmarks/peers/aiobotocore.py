@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.peers.base import CHUNK, Peer
-from benchmarks.peers.botocore_config import CONFIG, byte_range, client_arguments
+from benchmarks.peers.base import CHUNK, NO_ARROW, NO_BUFFER, Peer
+from benchmarks.peers.botocore_config import CONFIG, batches, byte_range, client_arguments, no_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 class Adapter(Peer):
     """aiobotocore's client."""
 
-    module = distribution = "aiobotocore"
+    module, distribution = "aiobotocore.session", "aiobotocore"
+    not_served: ClassVar = {
+        "blocking": "has coroutines only",
+        "build": "builds its client in a coroutine",
+        "into": NO_BUFFER,
+        "listarrow": NO_ARROW,
+    }
 
     async def aopen(self) -> None:
         from aiobotocore.config import AioConfig
@@ -61,6 +68,11 @@ class Adapter(Peer):
         async for page in pages:
             found += page["Contents"]
         return found
+
+    async def adelete(self, keys: Sequence[str]) -> object:
+        delete, bucket = self.client.delete_objects, self.endpoint.bucket
+        answers = await asyncio.gather(*(delete(Bucket=bucket, Delete=batch) for batch in batches(keys)))
+        return [no_errors(answer) for answer in answers]
 
     def paths(self, listing: Any) -> Sequence[str]:
         return [entry["Key"] for entry in listing]

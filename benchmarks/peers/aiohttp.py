@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.peers.base import CHUNK, Peer
+from benchmarks.peers.base import CHUNK, NO_BUFFER, Peer
 from benchmarks.peers.botocore_config import byte_range
 
 if TYPE_CHECKING:
@@ -17,6 +17,14 @@ class Adapter(Peer):
 
     module = distribution = "aiohttp"
     store_options = ("unsigned_payload",)
+    not_served: ClassVar = {
+        "blocking": "has coroutines only",
+        "build": "builds its session in a coroutine",
+        "into": NO_BUFFER,
+        "list": "raw HTTP: no listings",
+        "listarrow": "raw HTTP: no listings",
+        "delete": "raw HTTP: no DeleteObjects",
+    }
 
     async def aopen(self) -> None:
         import aiohttp

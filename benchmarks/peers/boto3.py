@@ -1,15 +1,20 @@
-"""boto3: the official client, blocking; asynchronous cases run it in threads."""
+"""boto3: the official client, blocking; asynchronous cases run it in threads.
+
+Where each connection is limited, its transfer manager moves many parts at a time; elsewhere that is slower.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import io
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.peers.base import CHUNK, Peer
-from benchmarks.peers.botocore_config import CONFIG, byte_range, client_arguments
+from benchmarks.peers.base import CHUNK, NO_ARROW, NO_BUFFER, Peer
+from benchmarks.peers.botocore_config import CONFIG, batches, byte_range, client_arguments, no_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from benchmarks.cases import Case
     from benchmarks.server.endpoint import Endpoint
 
 
@@ -18,10 +23,13 @@ class Adapter(Peer):
 
     module = distribution = "boto3"
     asynchronous = False
+    not_served: ClassVar = {"into": NO_BUFFER, "listarrow": NO_ARROW}
 
-    def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
-        super().__init__(endpoint, options)
+    def __init__(self, endpoint: Endpoint, case: Case) -> None:
+        super().__init__(endpoint, case)
         self.client = self.build()
+        if case.server.startswith("limited"):
+            self.get, self.put = self._download, self._upload  # type: ignore[method-assign]
 
     def build(self) -> Any:
         import boto3
@@ -31,6 +39,14 @@ class Adapter(Peer):
 
     def get(self, key: str) -> Any:
         return self.client.get_object(Bucket=self.endpoint.bucket, Key=key)["Body"].read()
+
+    def _download(self, key: str) -> Any:
+        body = io.BytesIO()
+        self.client.download_fileobj(self.endpoint.bucket, key, body)
+        return body.getbuffer()
+
+    def _upload(self, key: str, body: bytes) -> object:
+        return self.client.upload_fileobj(io.BytesIO(body), self.endpoint.bucket, key)
 
     def get_range(self, key: str, start: int, length: int) -> Any:
         where = byte_range(start, length)
@@ -52,6 +68,10 @@ class Adapter(Peer):
             Bucket=self.endpoint.bucket, Prefix=f"{prefix}/"
         )
         return [entry for page in pages for entry in page["Contents"]]
+
+    def delete(self, keys: Sequence[str]) -> object:
+        delete, bucket = self.client.delete_objects, self.endpoint.bucket
+        return [no_errors(delete(Bucket=bucket, Delete=batch)) for batch in batches(keys)]
 
     def paths(self, listing: Any) -> Sequence[str]:
         return [entry["Key"] for entry in listing]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.peers.base import KEYS_AT_ONCE
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from benchmarks.server.endpoint import Endpoint
 
 CONFIG: dict[str, Any] = {
@@ -32,3 +36,15 @@ def client_arguments(endpoint: Endpoint) -> dict[str, Any]:
 def byte_range(start: int, length: int) -> str:
     """Value of a Range header."""
     return f"bytes={start}-{start + length - 1}"
+
+
+def batches(keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Arguments `Delete` of DeleteObjects."""
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        yield {"Objects": [{"Key": key} for key in keys[start : start + KEYS_AT_ONCE]], "Quiet": True}
+
+
+def no_errors(answer: Mapping[str, Any]) -> None:
+    """Look at the answer to DeleteObjects, as everyone should."""
+    if answer.get("Errors"):
+        raise RuntimeError(f"not deleted: {answer['Errors'][0]}")

@@ -33,6 +33,7 @@ enum {
     OPT_RANGE = 10007,
     OPT_READDATA = 10009,
     OPT_HTTPHEADER = 10023,
+    OPT_CUSTOMREQUEST = 10036,
     OPT_CAINFO = 10065,
     OPT_PRIVATE = 10103,
     OPT_WRITEFUNCTION = 20011,
@@ -60,6 +61,7 @@ struct job {
     const char *const *ranges; /* or NULL */
     const char *ca_file;       /* or NULL */
     const char *body;          /* of a PUT, or NULL */
+    const char *method;        /* instead of PUT, or NULL */
     int64_t body_size;
     int64_t expected;   /* bytes of a body that arrives, or -1 */
     int64_t batch;      /* calls that make one entry of `latencies` */
@@ -159,6 +161,7 @@ static CURL *prepare(struct job *job, struct slot *slot) {
         if (!headers) headers = curl.slist_append(NULL, "Expect:");
         curl.easy_setopt(easy, OPT_HTTPHEADER, headers);
         curl.easy_setopt(easy, OPT_UPLOAD, 1L);
+        if (job->method) curl.easy_setopt(easy, OPT_CUSTOMREQUEST, job->method);
         curl.easy_setopt(easy, OPT_UPLOAD_BUFFERSIZE, 512L * 1024);
         curl.easy_setopt(easy, OPT_READFUNCTION, supply);
         curl.easy_setopt(easy, OPT_READDATA, slot);

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
-import subprocess
 from array import array
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from benchmarks.cases import MIB
+from benchmarks.compiled import NoCompilerError, compiled
 from benchmarks.meter import Meter, Timing
-from benchmarks.peers.base import RANGES_IN_FLIGHT, NotMeasuredError, Peer
-from benchmarks.server.objects import LIST_PREFIX, PAGE, key_of, put_key_of
+from benchmarks.peers.base import KEYS_AT_ONCE, RANGES_IN_FLIGHT, NotMeasuredError, Peer
+from benchmarks.server.objects import LIST_PREFIX, PAGE, key_of, listed_key, put_key_of
 from benchmarks.work import RANGE, WrongResultError, random_starts
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).with_suffix(".c")
 SPLIT = 16 * MIB
-"""Size of the ranges in which one object is read over many connections."""
+"""Size of the parts in which one object goes over many connections."""
 
 
 class _Job(ctypes.Structure):
@@ -35,6 +33,7 @@ class _Job(ctypes.Structure):
         ("ranges", ctypes.POINTER(ctypes.c_char_p)),
         ("ca_file", ctypes.c_char_p),
         ("body", ctypes.c_char_p),
+        ("method", ctypes.c_char_p),
         ("body_size", ctypes.c_int64),
         ("expected", ctypes.c_int64),
         ("batch", ctypes.c_int64),
@@ -55,6 +54,7 @@ class Adapter(Peer):
 
     distribution = "pycurl"
     store_options = ("unsigned_payload",)
+    not_served: ClassVar = {"build": "no library", "import": "no library"}
 
     @classmethod
     def version(cls) -> str:
@@ -66,7 +66,10 @@ class Adapter(Peer):
         if case.pause:
             raise NotMeasuredError("nobody reads")
         job = self._job(case, seconds)
-        library = ctypes.CDLL(str(_compiled()))
+        try:
+            library = ctypes.CDLL(str(compiled(SOURCE, "-shared", "-fPIC", "-pthread")))
+        except NoCompilerError as reason:
+            raise NotMeasuredError(str(reason)) from None
         job.seconds = min(0.3, seconds)
         _run(library, job)
         job.seconds = seconds
@@ -77,15 +80,16 @@ class Adapter(Peer):
     def _job(self, case: Case, seconds: float) -> _Job:
         urls, ranges = self._targets(case)
         loop = case.how == "async" or case.in_flight == 1
+        spread = bool(ranges) or case.verb == "delete" or case.server == "limited-put"
         job = _Job(
             library=os.fsencode(_libcurl()),
             urls=_strings(urls),
             ranges=_strings(ranges) if ranges else None,
             ca_file=os.fsencode(self.endpoint.ca_file) if self.endpoint.ca_file else None,
-            expected=case.size if case.verb in ("get", "stream") and not ranges else -1,
-            batch=len(urls) if ranges or case.unit == "key" else 1,
+            expected=case.size if case.verb in ("get", "into", "stream") and not ranges else -1,
+            batch=len(urls) if spread or case.unit == "key" else 1,
             count=len(urls),
-            in_flight=min(RANGES_IN_FLIGHT, len(urls)) if ranges else case.in_flight,
+            in_flight=min(RANGES_IN_FLIGHT, len(urls)) if spread else case.in_flight,
             threads=0 if loop else case.in_flight,
             head=case.verb == "head",
             latency_room=1000 + int(300_000 * seconds),
@@ -93,13 +97,17 @@ class Adapter(Peer):
         job.latencies = (ctypes.c_double * job.latency_room)()
         if case.verb == "put":
             job.body = self.endpoint.file(key_of(case.size, 0)).read_bytes()
-            job.body_size = case.size
+            job.body_size = min(case.size, SPLIT) if spread else case.size
+        if case.verb == "delete":
+            objects = "".join(f"<Object><Key>{listed_key(n)}</Key></Object>" for n in range(KEYS_AT_ONCE))
+            job.body = f"<Delete><Quiet>true</Quiet>{objects}</Delete>".encode()
+            job.body_size, job.method = len(job.body), b"POST"
         return job
 
     def _targets(self, case: Case) -> tuple[list[str], list[str]]:
         """URLs, and the ranges of each where one object is read in parts."""
         address = self.endpoint.address
-        if case.verb in ("get", "stream", "head", "ranges"):
+        if case.verb in ("get", "into", "stream", "head", "ranges"):
             urls = [address(key_of(case.size, n)) for n in range(case.objects)]
             if case.verb == "ranges":
                 return urls * case.parts, [f"{start}-{start + RANGE - 1}" for start in random_starts(case)]
@@ -108,7 +116,12 @@ class Adapter(Peer):
                 return urls * len(starts), [f"{start}-{start + SPLIT - 1}" for start in starts]
             return urls, []
         if case.verb == "put":
-            return [address(put_key_of(case.size, n)) for n in range(case.objects)], []
+            urls = [address(put_key_of(case.size, n)) for n in range(case.objects)]
+            if case.server == "limited-put":
+                urls = [f"{urls[0]}?partNumber={n + 1}&uploadId=1" for n in range(-(-case.size // SPLIT))]
+            return urls, []
+        if case.verb == "delete":
+            return [address("").rstrip("/") + "?delete"] * (case.parts // KEYS_AT_ONCE), []
         if case.unit == "key":
             query = f"?list-type=2&prefix={LIST_PREFIX}%2F"
             pages = range(-(-case.parts // PAGE))
@@ -134,21 +147,3 @@ def _libcurl() -> str:
     folder = Path(spec.origin).parent
     found = [path for path in folder.glob("*pycurl*.so") if path.is_file()]
     return str(found[0]) if found else spec.origin
-
-
-def _compiled() -> Path:
-    """`limit.c` as a library, compiled when it has changed."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if not os.uname().sysname == "Linux":
-        raise NotMeasuredError("limit.c needs Linux")
-    if compiler is None:
-        raise NotMeasuredError("no C compiler")
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
-    library = SOURCE.parent / "__pycache__" / f"limit-{digest}.so"
-    if not library.exists():
-        library.parent.mkdir(exist_ok=True)
-        fresh = library.with_suffix(f".{os.getpid()}")
-        command = [compiler, "-O2", "-shared", "-fPIC", "-pthread", str(SOURCE), "-o", str(fresh), "-ldl"]
-        subprocess.run(command, check=True)
-        fresh.replace(library)
-    return library

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.peers.base import CHUNK, Peer
+from benchmarks.peers.base import CHUNK, NO_ARROW, NO_BUFFER, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from benchmarks.cases import Case
     from benchmarks.server.endpoint import Endpoint
 
 
@@ -18,9 +19,10 @@ class Adapter(Peer):
 
     module = distribution = "minio"
     asynchronous = False
+    not_served: ClassVar = {"into": NO_BUFFER, "listarrow": NO_ARROW}
 
-    def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
-        super().__init__(endpoint, options)
+    def __init__(self, endpoint: Endpoint, case: Case) -> None:
+        super().__init__(endpoint, case)
         self.client = self.build()
 
     def build(self) -> Any:
@@ -67,6 +69,13 @@ class Adapter(Peer):
 
     def list(self, prefix: str) -> Any:
         return list(self.client.list_objects(self.endpoint.bucket, prefix=f"{prefix}/", recursive=True))
+
+    def delete(self, keys: Sequence[str]) -> object:
+        from minio.deleteobjects import DeleteObject
+
+        for error in self.client.remove_objects(self.endpoint.bucket, map(DeleteObject, keys)):
+            raise RuntimeError(f"not deleted: {error}")
+        return None
 
     def paths(self, listing: Any) -> Sequence[str]:
         return [entry.object_name for entry in listing]

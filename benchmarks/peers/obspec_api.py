@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.peers.base import Peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
+    from benchmarks.cases import Case
     from benchmarks.server.endpoint import Endpoint
 
 
@@ -19,8 +20,8 @@ class ObstoreApi(Peer):
 
     store_options = ("unsigned_payload",)
 
-    def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
-        super().__init__(endpoint, options)
+    def __init__(self, endpoint: Endpoint, case: Case) -> None:
+        super().__init__(endpoint, case)
         self.obs = import_module(self.module)
         self.store_class = import_module(f"{self.module}.store").S3Store
         self.store = self.build()
@@ -39,7 +40,7 @@ class ObstoreApi(Peer):
             secret_access_key=endpoint.secret_access_key,
             virtual_hosted_style_request=False,
             client_options=client,
-            **self.options,
+            **self.case.store,
         )
 
     def get(self, key: str) -> Any:
@@ -48,6 +49,12 @@ class ObstoreApi(Peer):
     async def aget(self, key: str) -> Any:
         result = await self.obs.get_async(self.store, key)
         return await result.bytes_async()
+
+    async def aget_into(self, key: str, buffer: bytearray) -> Any:
+        if not hasattr(self.obs, "get_into_async"):
+            return await self.aget(key)
+        await self.obs.get_into_async(self.store, key, buffer)
+        return buffer
 
     def head(self, key: str) -> int:
         size: int = self.obs.head(self.store, key)["size"]
@@ -92,6 +99,12 @@ class ObstoreApi(Peer):
 
     async def alist_arrow(self, prefix: str) -> Any:
         return await self.obs.list(self.store, prefix, return_arrow=True).collect_async()
+
+    def delete(self, keys: Sequence[str]) -> object:
+        return self.obs.delete(self.store, keys)
+
+    async def adelete(self, keys: Sequence[str]) -> object:
+        return await self.obs.delete_async(self.store, keys)
 
     def paths(self, listing: Any) -> Sequence[str]:
         if hasattr(listing, "num_rows"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.peers.base import CHUNK, Peer
+from benchmarks.peers.base import CHUNK, NO_ARROW, NO_BUFFER, ONE_BY_ONE, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
+    from benchmarks.cases import Case
     from benchmarks.server.endpoint import Endpoint
 
 
@@ -18,11 +19,12 @@ class Adapter(Peer):
 
     module = distribution = "opendal"
     wants_new_keys = True
+    not_served: ClassVar = {"into": NO_BUFFER, "listarrow": NO_ARROW, "delete": ONE_BY_ONE}
     # It never hashes a payload, so both kinds of put are the same to it.
     store_options = ("unsigned_payload",)
 
-    def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
-        super().__init__(endpoint, options)
+    def __init__(self, endpoint: Endpoint, case: Case) -> None:
+        super().__init__(endpoint, case)
         if endpoint.ca_file:
             # It has no option for a certificate authority; its TLS library reads this.
             os.environ["SSL_CERT_FILE"] = endpoint.ca_file

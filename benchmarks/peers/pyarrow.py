@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.peers.base import CHUNK, RANGES_IN_FLIGHT, Peer
+from benchmarks.peers.base import CHUNK, NO_ARROW, ONE_BY_ONE, RANGES_IN_FLIGHT, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from benchmarks.cases import Case
     from benchmarks.server.endpoint import Endpoint
 
 
@@ -19,9 +20,10 @@ class Adapter(Peer):
 
     module = distribution = "pyarrow"
     asynchronous = False
+    not_served: ClassVar = {"listarrow": NO_ARROW, "delete": ONE_BY_ONE}
 
-    def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
-        super().__init__(endpoint, options)
+    def __init__(self, endpoint: Endpoint, case: Case) -> None:
+        super().__init__(endpoint, case)
         # As S3 servers of other makers want it, and as the other peers do it. It has no option for this.
         os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
         os.environ["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
@@ -39,6 +41,7 @@ class Adapter(Peer):
             region=endpoint.region,
             scheme=scheme,
             endpoint_override=address,
+            allow_delayed_open=True,  # a small put is one request, not three
             **trust,
         )
 
@@ -48,6 +51,10 @@ class Adapter(Peer):
     def get(self, key: str) -> Any:
         with self.fs.open_input_file(self._path(key)) as file:
             return file.read_buffer()
+
+    def get_into(self, key: str, buffer: bytearray) -> Any:
+        with self.fs.open_input_file(self._path(key)) as file:
+            return memoryview(buffer)[: file.readinto(buffer)]
 
     def head(self, key: str) -> int:
         size: int = self.fs.get_file_info(self._path(key)).size

@@ -15,9 +15,11 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from benchmarks.compiled import NoCompilerError
 from benchmarks.server.certificate import write_certificates
 from benchmarks.server.endpoint import BUCKET, Endpoint
-from benchmarks.server.objects import choose_folder, fill
+from benchmarks.server.objects import DELETES, NOTE, choose_folder, fill
+from benchmarks.server.proxy import proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
     from benchmarks.cases import Case
 
 LIMIT_RATE = 85_000_000
-"""Bytes a second of each connection to the limited server: what S3 gives."""
+"""Bytes a second of each connection to the limited servers: what S3 gives."""
+DELAY_MS = 30
+"""How long a request is under way to the distant server."""
+
+PROXIES: dict[str, dict[str, int]] = {
+    "distant": {"delay_ms": DELAY_MS},
+    "limited-put": {"upload_rate": LIMIT_RATE},
+}
 
 HOW_TO_GET = """nginx was not found on PATH or in /usr/sbin. The benchmarks need it as their server:
     Debian, Ubuntu:  apt-get install nginx
@@ -71,6 +80,13 @@ http {{
         "~uploadId=" '<CompleteMultipartUploadResult><ETag>"stored"</ETag></CompleteMultipartUploadResult>';
         default '<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>';
     }}
+    # The answer to DeleteObjects is a static file too: every key of a request, or none if it wants to hear
+    # of failures only. The request goes round through a proxy, as nothing else in nginx reads its body.
+    map $request_body $answer {{ "~<Quiet>true" quiet; default deleted; }}
+    log_format bodies escape=none $request_body;
+    upstream answers {{ server unix:{folder}/answers.sock; keepalive 32; }}
+    server {{ listen unix:{folder}/answers.sock; default_type application/xml; root {folder}/answers;
+              location / {{ rewrite .* /$http_x_answer.xml break; }} }}
     ssl_certificate {certificate};
     ssl_certificate_key {key};
     ssl_session_cache shared:tls:4m;
@@ -84,8 +100,27 @@ http {{
 
 BUCKET_CONFIG = """\
 root {folder};
-location = /{bucket} {{ default_type application/xml; alias {folder}/pages/$page.xml; }}
-location = /{bucket}/ {{ default_type application/xml; alias {folder}/pages/$page.xml; }}
+location = /{bucket}/ {{ rewrite .* /{bucket} last; }}
+location = /{bucket} {{
+    default_type application/xml;
+    if ($request_method = POST) {{ rewrite .* /delete last; }}
+    alias {folder}/pages/$page.xml;
+}}
+location = /delete {{
+    internal;
+    open_file_cache off;
+    set $noted 0;
+    if (-f {folder}/{bucket}/{note}) {{ set $noted 1; }}
+    access_log {folder}/{bucket}/{deletes} bodies if=$noted;
+    proxy_pass http://answers;
+    proxy_method GET;
+    proxy_http_version 1.1;
+    proxy_pass_request_body off;
+    proxy_set_header Connection "";
+    proxy_set_header Content-Length "";
+    proxy_set_header X-Answer $answer;
+    proxy_buffers 64 16k;
+}}
 location /{bucket}/put/ {{
     default_type application/xml;
     if ($request_method = POST) {{ return 200 $multipart; }}
@@ -115,7 +150,7 @@ def nginx_version(program: str) -> str:
 
 
 @contextlib.contextmanager
-def serve(cases: Iterable[Case], workers: int) -> Iterator[dict[str, Endpoint]]:
+def serve(cases: Iterable[Case], workers: int) -> Iterator[dict[str, Endpoint | str]]:
     """Run nginx over a bucket that holds what the cases need; remove all of it afterwards.
 
     Args:
@@ -123,7 +158,7 @@ def serve(cases: Iterable[Case], workers: int) -> Iterator[dict[str, Endpoint]]:
         workers: nginx's worker processes.
 
     Yields:
-        The endpoints by the names that cases use: `http`, `https` and `limited`.
+        The endpoints by the names that cases use. Instead of one that can't be had here, why that is.
 
     Raises:
         ServerUnavailableError: nginx is missing or would not start.
@@ -135,10 +170,21 @@ def serve(cases: Iterable[Case], workers: int) -> Iterator[dict[str, Endpoint]]:
     folder = choose_folder(cases)
     try:
         fill(folder, cases)
-        with _nginx(program, folder, workers) as endpoints:
-            yield endpoints
+        with _nginx(program, folder, workers) as endpoints, contextlib.ExitStack() as stack:
+            yield {**endpoints, **_proxies(stack, endpoints["http"], {case.server for case in cases})}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _proxies(stack: contextlib.ExitStack, endpoint: Endpoint, wanted: set[str]) -> dict[str, Endpoint | str]:
+    found: dict[str, Endpoint | str] = {}
+    for name, options in PROXIES.items():
+        if name in wanted:
+            try:
+                found[name] = stack.enter_context(proxy(endpoint, **options))
+            except NoCompilerError as reason:
+                found[name] = str(reason)
+    return found
 
 
 @contextlib.contextmanager
@@ -150,7 +196,9 @@ def _nginx(program: str, folder: Path, workers: int) -> Iterator[dict[str, Endpo
     values = {"folder": folder, "workers": workers, "http": http, "https": https, "limited": limited}
     config = CONFIG.format(user=user, certificate=certificate, key=key, limit_rate=LIMIT_RATE, **values)
     (folder / "nginx.conf").write_text(config)
-    (folder / "bucket.conf").write_text(BUCKET_CONFIG.format(folder=folder, bucket=BUCKET))
+    (folder / "bucket.conf").write_text(
+        BUCKET_CONFIG.format(folder=folder, bucket=BUCKET, note=NOTE, deletes=DELETES)
+    )
     # In its own session, so that Ctrl-C in the terminal reaches us alone and we stop nginx in order.
     command = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
     with (folder / "error.log").open("ab") as log:

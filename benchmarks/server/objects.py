@@ -21,6 +21,8 @@ PAGE = 1000
 MIN_PART = 5 * MIB
 """The smallest part that S3 allows."""
 LIST_PREFIX = "listing"
+NOTE, DELETES = "note-deletes", "deletes.log"
+"""While the first file is in the bucket, what DeleteObjects is asked to delete goes into the second."""
 
 
 def key_of(size: int, number: int) -> str:
@@ -64,9 +66,11 @@ def fill(folder: Path, cases: Iterable[Case]) -> None:
     for case in cases:
         if case.verb == "put":
             _prepare_put(bucket, case)
-    keys = max((case.parts for case in cases if case.unit == "key"), default=0)
+    keys = max((case.parts for case in cases if case.verb in ("list", "listarrow")), default=0)
     if keys:
         _write_pages(folder / "pages", keys)
+    if any(case.verb == "delete" for case in cases):
+        _write_answers(folder / "answers")
 
 
 def _objects(cases: Iterable[Case]) -> list[tuple[int, int]]:
@@ -113,6 +117,16 @@ def _write_pages(folder: Path, keys: int) -> None:
             f"<Name>{BUCKET}</Name><Prefix>{LIST_PREFIX}/</Prefix><MaxKeys>{PAGE}</MaxKeys>"
             f"<KeyCount>{PAGE}</KeyCount><IsTruncated>{'false' if last else 'true'}</IsTruncated>{more}"
             f"{entries}</ListBucketResult>"
+        )
+
+
+def _write_answers(folder: Path) -> None:
+    folder.mkdir()
+    for name, count in (("quiet", 0), ("deleted", PAGE)):
+        entries = "".join(f"<Deleted><Key>{listed_key(n)}</Key></Deleted>" for n in range(count))
+        (folder / f"{name}.xml").write_text(
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f'<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{entries}</DeleteResult>'
         )
 
 

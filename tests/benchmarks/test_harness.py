@@ -62,7 +62,7 @@ def prepared(tmp_path: Path, cls: type[Peer], how: str, in_flight: int = 4, **mo
     case = Case("get", "get", "get", how, in_flight, 4 * KIB, 8, **more)
     fill(tmp_path, [case])
     endpoint = Endpoint("http://127.0.0.1:1", str(tmp_path / "bench"))
-    return VERBS["get"](case, cls(endpoint, {}), endpoint)
+    return VERBS["get"](case, cls(endpoint, case), endpoint)
 
 
 @pytest.mark.parametrize(("how", "in_flight"), [("async", 4), ("blocking", 1), ("blocking", 4)])
