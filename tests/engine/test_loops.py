@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.support import Resources, Silent, start, waiting
+from engine.support import Resources, Silent, eventually, start, waiting
 from obstore_c._lib import engine
 from obstore_c._lib.engine import LoopIO, loop_io
 from obstore_c._ops.drive import run_async
@@ -91,37 +91,33 @@ def test_loops_come_and_go(
 def test_loop_that_ends_amid_transfers_leaves_nothing(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    async def main(silent: Silent) -> None:
-        async def operation(io: Any) -> Any:
-            return [start(io, silent, method="PUT", body=body) for _ in range(5)]
+    body = bytearray(1000)
+    keep: list[Any] = []
 
-        await run_async(operation)
-        task = asyncio.create_task(run_async_later(operation))
-        await task
+    async def operation(io: Any) -> list[Any]:
+        return [start(io, silent, method="PUT", body=body) for _ in range(5)]
 
-    async def run_async_later(operation: Any) -> None:
-        keep.extend(await run_async(operation))
+    async def main() -> None:
+        await run_async(operation)  # dropped while the loop runs
+        keep.extend(await run_async(operation))  # dropped when it is gone
         await asyncio.sleep(0.01)
 
+    def released() -> bool:
+        engine.stats()  # whoever comes next frees what nobody waited for
+        try:
+            body.append(1)
+        except BufferError:
+            return False
+        return True
+
     with Silent() as silent:
+        _run(new_loop, asyncio.sleep(0))
         before = Resources()
         for _ in range(5):
-            keep: list[Any] = []
-            body = bytearray(1000)
-            _run(new_loop, main(silent))
-            del keep[:]
-        gc.collect()
+            _run(new_loop, main())
+            keep.clear()
         assert before.returned() == {}
-        # Whoever comes next frees the orphans, and with them the buffers they were reading.
-        for _ in range(1000):
-            engine.stats()
-            try:
-                body.append(1)
-                break
-            except BufferError:
-                pass
-            threading.Event().wait(0.01)
-        assert len(body) == 1001
+        assert eventually(released)
 
 
 def test_several_loops_at_once(
