@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import builtins
+
     from obstore_c._backend import PutOptions
     from obstore_c._client.errors import Failure
     from obstore_c._client.headers import HeaderNames
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from obstore_c._client.xml import ListPage
     from obstore_c._ops.io import IO, Buffer, Response
     from obstore_c._ops.retry import Throttle
+    from obstore_c._put import PutResult
+
+    Part = tuple[str, str]
+    """The e_tag of a part that was uploaded, and its SHA-256 in hex, or `UNSIGNED_PAYLOAD`."""
 
 
 class Client(Protocol):
@@ -33,6 +39,10 @@ class Client(Protocol):
     """Whether the empty path is a key, which it is below a prefix."""
     delete_at_once: int
     """How many keys one request of `delete_many` may carry; 1: there is no such request."""
+
+    parts_at_most: int
+    """How many parts an upload may have; 0: there are no uploads in parts."""
+    part_bytes_at_most: int
 
     async def refresh(self, io: IO) -> None:
         """Renew the credential if it is stale."""
@@ -56,6 +66,30 @@ class Client(Protocol):
     def get(self, path: str, options: Any) -> Request: ...
 
     def put(self, path: str, body: Buffer, digest: str, options: PutOptions) -> Request: ...
+
+    def create_upload(self, path: str, options: PutOptions) -> Request: ...
+
+    def upload_id(self, response: Response) -> str: ...
+
+    def upload_part(self, path: str, upload_id: str, number: int, body: Buffer, digest: str) -> Request: ...
+
+    def complete_upload(
+        self, path: str, upload_id: str, parts: builtins.list[Part], options: PutOptions
+    ) -> Request:
+        """What makes the object out of its parts, and carries the condition of a conditional put."""
+        ...
+
+    def completed(self, response: Response) -> PutResult: ...
+
+    def composed_etag(self, parts: builtins.list[Part]) -> str | None:
+        """The e_tag that the object of these parts has, None if that cannot be known."""
+        ...
+
+    def abort_upload(self, path: str, upload_id: str) -> Request: ...
+
+    def upload_is_gone(self, failure: Failure) -> bool:
+        """Whether an answer says that there is no such upload (any more)."""
+        ...
 
     def delete(self, path: str) -> Request: ...
 

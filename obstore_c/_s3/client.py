@@ -25,6 +25,7 @@ from obstore_c._client.request import UNSIGNED_PAYLOAD, Request
 from obstore_c._lib.quote import quote, quote_path
 from obstore_c._lib.sigv4 import Signer, canonical_query, payload_sha256
 from obstore_c._ops.retry import Throttle
+from obstore_c._s3 import uploads
 from obstore_c.exceptions import GenericError, NotSupportedError, UnauthenticatedError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from obstore_c._client.retry_config import RetryPolicy
     from obstore_c._lib.engine import Profile
     from obstore_c._ops.io import IO, Buffer, Response
+    from obstore_c._put import PutResult
     from obstore_c._s3.config import S3Options
     from obstore_c._s3.credential import Credential, CredentialSource
 
@@ -56,6 +58,9 @@ class S3Client:
     """One bucket, perhaps below a prefix. Implements `obstore_c._client.provider.Client`."""
 
     names = NAMES
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+    parts_at_most = 10_000
+    part_bytes_at_most = 5 << 30
 
     def __init__(
         self,
@@ -205,15 +210,9 @@ class S3Client:
 
     def put(self, path: str, body: Buffer, digest: str, options: PutOptions) -> Request:
         """PutObject."""
-        headers = self._write_headers
-        if options.attributes:
-            headers = headers + attribute_headers(options.attributes, NAMES)
-        if self._content_type and not any(name == "Content-Type" for name, _ in headers):
-            headers = [*headers, ("Content-Type", self._content_type)]
-        if options.tags and not self._options.flag("disable_tagging"):
-            headers = [*headers, (NAMES.tagging, encode_tags(options.tags))]
+        headers = self._object_headers(options)
         if self._checksum is not None:
-            headers = [*headers, ("x-amz-checksum-sha256", b64encode(bytes.fromhex(digest)).decode())]
+            headers = [*headers, ("x-amz-checksum-sha256", uploads.checksum(digest))]
         if self._unsigned:
             digest = UNSIGNED_PAYLOAD
         if options.mode is None:
@@ -221,6 +220,17 @@ class S3Client:
         verb, condition = self._condition(options.mode)
         headers = [*headers, condition]
         return Request(verb, path, "PUT", self._path(path), "", headers, body, digest, idempotent=False)
+
+    def _object_headers(self, options: PutOptions) -> Headers:
+        """What is stored with a new object, and how."""
+        headers = self._write_headers
+        if options.attributes:
+            headers = headers + attribute_headers(options.attributes, NAMES)
+        if self._content_type and not any(name == "Content-Type" for name, _ in headers):
+            headers = [*headers, ("Content-Type", self._content_type)]
+        if options.tags and not self._options.flag("disable_tagging"):
+            headers = [*headers, (NAMES.tagging, encode_tags(options.tags))]
+        return headers
 
     def _condition(self, mode: Any) -> tuple[str, tuple[str, str]]:
         """The verb for messages, and the header, of a conditional put."""
@@ -282,6 +292,61 @@ class S3Client:
         headers.append((name, value))
         verb = f"copy_if_not_exists {status}"
         return Request(verb, (from_, to), "PUT", self._path(to), "", headers, idempotent=False, inspect=True)
+
+    # --- uploads in parts ---------------------------------------------------------------------------------
+
+    def create_upload(self, path: str, options: PutOptions) -> Request:
+        """CreateMultipartUpload. The condition of a put is checked here and sent at the end."""
+        if options.mode is not None:
+            self._condition(options.mode)
+        headers = self._object_headers(options)
+        if self._checksum is not None:
+            headers = [*headers, ("x-amz-checksum-algorithm", self._checksum)]
+        return Request("put", path, "POST", self._path(path), "uploads=", headers, inspect=True)
+
+    def upload_id(self, response: Response) -> str:
+        """What CreateMultipartUpload calls the upload; "" if it does not say."""
+        return uploads.value_in(response, "UploadId")
+
+    def upload_part(self, path: str, upload_id: str, number: int, body: Buffer, digest: str) -> Request:
+        """UploadPart."""
+        headers = self._read_headers
+        if self._checksum is not None:
+            headers = [*headers, ("x-amz-checksum-sha256", uploads.checksum(digest))]
+        query = f"partNumber={number}&uploadId={quote(upload_id)}"
+        payload_hash = UNSIGNED_PAYLOAD if self._unsigned else digest
+        return Request("put", path, "PUT", self._path(path), query, headers, body, payload_hash)
+
+    def complete_upload(
+        self, path: str, upload_id: str, parts: list[uploads.Part], options: PutOptions
+    ) -> Request:
+        """CompleteMultipartUpload. It can answer 200 with an error inside."""
+        verb, headers = "put", [*self._read_headers, ("Content-Type", "application/xml")]
+        if options.mode is not None:
+            verb, condition = self._condition(options.mode)
+            headers.append(condition)
+        body = uploads.complete_body(parts, with_checksums=self._checksum is not None)
+        digest = UNSIGNED_PAYLOAD if self._unsigned else payload_sha256(body)
+        query, once = f"uploadId={quote(upload_id)}", options.mode is not None
+        return Request(verb, path, "POST", self._path(path), query, headers, body, digest, not once, True)
+
+    def completed(self, response: Response) -> PutResult:
+        """The e_tag and version of an object that was put together."""
+        e_tag = uploads.value_in(response, "ETag") or response.header("ETag")
+        return {"e_tag": e_tag, "version": response.header(NAMES.version)}
+
+    def composed_etag(self, parts: list[uploads.Part]) -> str | None:
+        """The e_tag that an object put together from these parts has, None if that cannot be known."""
+        return uploads.composed_etag(parts)
+
+    def abort_upload(self, path: str, upload_id: str) -> Request:
+        """AbortMultipartUpload. Its parts are deleted."""
+        query = f"uploadId={quote(upload_id)}"
+        return Request("put", path, "DELETE", self._path(path), query, self._headers)
+
+    def upload_is_gone(self, failure: Failure) -> bool:
+        """Whether the answer says that there is no such upload (any more)."""
+        return failure.code == "NoSuchUpload"
 
     # --- listings -----------------------------------------------------------------------------------------
 
