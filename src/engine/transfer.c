@@ -440,9 +440,13 @@ static void decide(oc_transfer *transfer)
     if (transfer->status < 200 || transfer->status > 299) {
         return;
     }
+    bool long_body = transfer->hold_above >= 0 && transfer->content_length > transfer->hold_above;
     if (is_fed(transfer)) {
         transfer->sink = OC_SINK_SEGMENTS;
-    } else if (transfer->hold_above >= 0 && transfer->content_length > transfer->hold_above) {
+        if (long_body || (transfer->hold_above >= 0 && transfer->content_length < 0)) {
+            oc_loop_ready(transfer, OC_EVENT_HELD);
+        }
+    } else if (long_body) {
         hold(transfer);
     }
 }

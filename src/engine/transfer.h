@@ -6,7 +6,8 @@
  *
  * Where the body goes (the sink) is decided at its first byte:
  *   - error answers (not 2xx) are collected, up to OC_ERROR_BODY_LIMIT;
- *   - with segments fed before submit, it fills them;
+ *   - with segments fed before submit, it fills them; if it is longer than hold_above, or of unknown length, so that
+ *     they may not be enough, OC_EVENT_HELD is posted as well;
  *   - longer than hold_above, it is held: OC_EVENT_HELD is posted, reading pauses until segments are fed;
  *   - otherwise it is collected into one slab, and only OC_EVENT_DONE is posted.
  */

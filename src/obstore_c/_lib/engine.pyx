@@ -354,6 +354,33 @@ cdef class Chunk:
 
 
 @cython.final
+cdef class CallerMemory:
+    """A writable, contiguous buffer of the caller's, of whatever item type and shape, seen as bytes.
+
+    Args:
+        buffer: it is pinned as long as this object lives.
+
+    Raises:
+        TypeError, BufferError, ValueError: as the buffer's type has it, when it cannot be written or has gaps.
+    """
+
+    cdef Py_buffer view
+    cdef bint pinned
+
+    # Asking for no format, because not every item type has one (NumPy's dates).
+    def __cinit__(self, buffer):
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_WRITABLE)
+        self.pinned = True
+
+    def __dealloc__(self):
+        if self.pinned:
+            PyBuffer_Release(&self.view)
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.view.buf, self.view.len, False, flags)
+
+
+@cython.final
 @cython.freelist(256)
 @cython.no_gc_clear  # its end needs the loop that `_home` keeps alive
 cdef class Transfer:
@@ -416,8 +443,9 @@ cdef class Transfer:
     def __iter__(self):
         return self
 
+    # A transfer that was cancelled has no answer to give early, only its end: then nothing is written any more.
     def __next__(self):
-        if self._done or self._held:
+        if self._done or (self._held and not self._cancelled):
             raise StopIteration(self)
         return self._wait()
 
@@ -586,6 +614,13 @@ cdef class Transfer:
             else:
                 self._body = bytes_from_owner(owner, owner.slab.data, self.transfer.collected_size)
         return self._body
+
+    def take_body(self):
+        """The collected body, which this transfer then forgets: it goes when its taker drops it. Once."""
+        cdef Bytes body = self.body
+        self._body = None
+        self.transfer.collected_size = 0
+        return body
 
     def header(self, str name):
         """The last header called `name`, whatever its case, or None."""
@@ -878,7 +913,8 @@ cdef class IO:
             body: None or a contiguous buffer, sent from the caller's memory, which is held until the end.
             delay: seconds to wait before the start.
             hold_above: a 2xx body longer than this is not collected but fed to buffers; -1: always collect.
-            into: a writable buffer for a 2xx body, as if it had been fed (`Transfer.feed`).
+            into: a writable buffer for a 2xx body, as if it had been fed (`Transfer.feed`). A body longer than
+                hold_above, or of unknown length, is reported early nevertheless, so that more can be fed.
             background: the caller does other things before it waits; else a blocking caller may have to wait for the
                 transfer to make progress.
 
@@ -991,7 +1027,10 @@ cdef class BlockingIO(IO):
         cdef size_t idle = 0, out = 0
         oc_pool_stats(&idle, &out)
         if idle > LEFT_TO_THREADS and _engine == NULL and not _stopping:
-            _running_engine()  # somebody has to give the memory back when this thread is gone
+            try:
+                _running_engine()  # somebody has to give the memory back when this thread is gone
+            except OSError:
+                pass  # the next call that needs a thread will tell
         if self.loop != NULL and self.loop.threaded:
             return
         if self._unfinished == on_hold and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
@@ -1061,7 +1100,10 @@ cdef int _wake_elsewhere(Transfer transfer) except -1:
     transfer._callback = transfer._context = transfer._more_callbacks = None
     loop = transfer.io.get_loop()
     for callback, context in callbacks:
-        loop.call_soon_threadsafe(callback, transfer, context=context)
+        try:
+            loop.call_soon_threadsafe(callback, transfer, context=context)
+        except RuntimeError:
+            pass  # that loop is closed: it wakes nobody any more, which is no concern of the one who waits here
     return 0
 
 
