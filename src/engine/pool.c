@@ -150,22 +150,52 @@ oc_slab *oc_pool_get(size_t size)
     return slab;
 }
 
+/* Takes idle slabs out, the largest ones first, until `size` more bytes may stay; returns them as a list.
+ * Locks: pool.lock is held. */
+static oc_slab *make_room_locked(size_t size)
+{
+    oc_slab *evicted = NULL;
+    for (int i = CLASSES - 1; i >= 0; i--) {
+        while (pool.idle[i] != NULL && pool.idle_bytes + size > IDLE_LIMIT) {
+            oc_slab *slab = pool.idle[i];
+            pool.idle[i] = slab->next;
+            pool.idle_bytes -= slab->capacity;
+            slab->next = evicted;
+            evicted = slab;
+        }
+    }
+    return evicted;
+}
+
+static void free_all(oc_slab *slab)
+{
+    while (slab != NULL) {
+        oc_slab *next = slab->next;
+        slab_free(slab);
+        slab = next;
+    }
+}
+
 void oc_pool_put(oc_slab *slab)
 {
-    bool keep = false;
+    oc_slab *to_free = NULL;
     int64_t now = oc_now_us();
+    bool keep = slab->size_class >= 0 && slab->capacity <= IDLE_LIMIT;
     oc_mutex_lock(&pool.lock);
     if (slab->generation == pool.generation) {
         pool.slabs_out--;
-        keep = slab->size_class >= 0 && pool.idle_bytes + slab->capacity <= IDLE_LIMIT;
+    } else {
+        keep = false;
     }
     if (keep) {
+        to_free = make_room_locked(slab->capacity);
         slab->idle_since_us = now;
         slab->next = pool.idle[slab->size_class];
         pool.idle[slab->size_class] = slab;
         pool.idle_bytes += slab->capacity;
     }
     oc_mutex_unlock(&pool.lock);
+    free_all(to_free);
     if (!keep) {
         slab_free(slab);
     }
@@ -192,11 +222,7 @@ void oc_pool_trim(int64_t idle_before_us)
         }
     }
     oc_mutex_unlock(&pool.lock);
-    while (old != NULL) {
-        oc_slab *next = old->next;
-        slab_free(old);
-        old = next;
-    }
+    free_all(old);
 }
 
 void oc_pool_stats(size_t *idle_bytes, size_t *slabs_out)
