@@ -6,11 +6,12 @@ import asyncio
 import gc
 import sys
 import tracemalloc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.support import PROFILE, Resources, blocking, soon, start, waiting
+from engine.support import PROFILE, Resources, Silent, blocking, eventually, soon, start, waiting
 from obstore_c._lib import engine
 from obstore_c._lib.engine import BlockingIO, Chunk, LoopIO, Profile, Slab, Transfer
 from obstore_c._ops.drive import run, run_async
@@ -291,3 +292,102 @@ async def test_abandoned_answers_give_their_slabs_back(fault_server: FaultServer
     await run_async(operation)
     assert (await waiting(fault_server)).status == 200
     assert await soon(lambda: engine.stats()["slabs"] <= before)
+
+
+# --- lifetime of the objects --------------------------------------------------------------------------------
+
+
+def test_transfers_die_without_the_garbage_collector(fault_server: FaultServer) -> None:
+    fault_server.script(lambda request: ok(bytes(10_000)))
+    seen: list[weakref.ref[Transfer]] = []
+
+    async def one(io: Any) -> int:
+        transfer = start(io, fault_server)
+        seen.append(weakref.ref(transfer))
+        response = await transfer
+        return len(response.body)
+
+    async def stream(io: Any) -> int:
+        transfer = start(io, fault_server, hold_above=0)
+        seen.append(weakref.ref(transfer))
+        await transfer
+        transfer.feed(bytearray(6_000))
+        transfer.feed(bytearray(6_000))
+        return int(await transfer.filled() + await transfer.filled())
+
+    async def fail(io: Any) -> None:
+        await one(io)
+        raise LookupError
+
+    async def main() -> None:
+        for _ in range(5):
+            assert await run_async(one) == 10_000
+            assert await run_async(stream) == 10_000
+        await asyncio.gather(*(run_async(one) for _ in range(5)))
+
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            assert run(one) == 10_000
+            assert run(stream) == 10_000
+            with pytest.raises(LookupError):
+                run(fail)
+        asyncio.run(main())
+        assert [reference() for reference in seen] == [None] * 30
+    finally:
+        gc.enable()
+
+
+def test_cycles_of_transfers_are_collected() -> None:
+    class Cycle:
+        pass
+
+    with Silent() as silent:
+
+        async def operation(io: Any) -> None:
+            cycle: Any = Cycle()
+            cycle.me, cycle.io = cycle, io
+            cycle.transfer = transfer = start(io, silent, background=True)
+            transfer.add_done_callback(lambda done: cycle)
+            seen.append(weakref.ref(transfer))
+            assert eventually(lambda: silent.requests == len(seen))
+
+        seen: list[weakref.ref[Transfer]] = []
+        run(operation)
+        asyncio.run(run_it(operation))
+        gc.collect()
+        assert [reference() for reference in seen] == [None, None]
+        assert eventually(lambda: silent.closed == 2)
+
+
+async def run_it(operation: Any) -> None:
+    await run_async(operation)
+
+
+def test_stream_in_a_cycle_with_its_loop_elsewhere_is_collected(fault_server: FaultServer) -> None:
+    # Its home, a blocking caller's loop, may be freed with the rest of the cycle, and not before it.
+    fault_server.script(lambda request: ok(bytes(1_000_000)))
+
+    async def open_it(io: Any) -> Any:
+        transfer = start(io, fault_server, hold_above=0)
+        await transfer
+        return transfer
+
+    async def take_over(io: Any, transfer: Any) -> None:
+        transfer.attach(io)
+        transfer.feed(bytearray(1000))
+        assert await transfer.filled() == 1000
+        cycle: list[Any] = [transfer, io]
+        cycle.append(cycle)
+        if not io.blocking:
+            transfer.add_done_callback(lambda done: cycle)
+
+    async def main() -> None:
+        await run_async(take_over, run(open_it))
+        gc.collect()
+
+    for _ in range(5):
+        asyncio.run(main())
+        run(take_over, run(open_it))
+        gc.collect()
