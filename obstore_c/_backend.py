@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._lib.buffer import Bytes
     from ._list import ObjectMeta
     from ._ops.io import IO, Buffer
+    from ._payload import Source
     from ._put import PutMode, PutResult
 
 
@@ -137,6 +138,10 @@ class Backend(ABC):
     @abstractmethod
     async def put(self, io: IO, path: str, payload: Buffer, options: PutOptions) -> PutResult:
         """Store an object. `payload` is contiguous; it must not be kept after the operation."""
+
+    async def put_source(self, io: IO, path: str, source: Source, options: PutOptions) -> PutResult:
+        """Store what has to be read first. A store that takes an object piece by piece reads it so."""
+        return await self.put(io, path, await source.read_all(io), options)
 
     @abstractmethod
     async def delete(self, io: IO, paths: builtins.list[str]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._get import GetOptions, GetResult
     from ._list import ObjectMeta
     from ._ops.io import IO, Buffer
+    from ._payload import Source
 
 
 class PrefixStore(ObjectStoreMethods):
@@ -110,6 +111,9 @@ class PrefixBackend(Backend):
 
     def put(self, io: IO, path: str, payload: Buffer, options: PutOptions) -> Any:
         return self._inner.put(io, self._full(path), payload, options)
+
+    def put_source(self, io: IO, path: str, source: Source, options: PutOptions) -> Any:
+        return self._inner.put_source(io, self._full(path), source, options)
 
     def delete(self, io: IO, paths: builtins.list[str]) -> Any:
         return self._inner.delete(io, [self._full(path) for path in paths])

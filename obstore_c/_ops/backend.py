@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from obstore_c._lib.buffer import Bytes
     from obstore_c._list import ObjectMeta
     from obstore_c._ops.io import IO, Buffer
+    from obstore_c._payload import Source
     from obstore_c._put import PutResult
 
 
@@ -53,6 +54,11 @@ class HttpBackend(Backend):
 
     def put(self, io: IO, path: str, payload: Buffer, options: PutOptions) -> Coroutine[Any, Any, PutResult]:
         return putting.put(io, self.client, path, payload, options)
+
+    def put_source(
+        self, io: IO, path: str, source: Source, options: PutOptions
+    ) -> Coroutine[Any, Any, PutResult]:
+        return putting.put_source(io, self.client, path, source, options)
 
     def delete(self, io: IO, paths: builtins.list[str]) -> Coroutine[Any, Any, None]:
         return deleting.delete(io, self.client, paths)

@@ -57,9 +57,12 @@ def composed_etag(parts: Sequence[Part]) -> str | None:
 
 
 def value_in(response: Response, name: str) -> str:
-    """The text of an element of a small answer, "" if there is none.
+    """The text of an element of a small answer, "" if there is none or it makes no sense.
 
     Blanks are sent ahead of an answer to keep the connection alive.
     """
     body = bytes(response.body).strip()
-    return xml.parse(body).value(name) if body else ""
+    try:
+        return xml.parse(body).value(name) if body else ""
+    except xml.XMLError:
+        return ""

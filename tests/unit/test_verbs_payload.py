@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import io
 import mmap
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Reader:
     def __init__(self, *parts: Any) -> None:
         self.parts = list(parts)
 
-    def read(self) -> Any:
+    def read(self, size: int = -1) -> Any:
         return self.parts.pop(0) if self.parts else b""
 
 
@@ -58,7 +59,6 @@ class Reader:
         (io.BytesIO(b"data"), b"data"),
         (Reader(b"da", bytearray(b"ta")), b"data"),
         (Reader(), b""),
-        (Reader(None), b""),
         ([], b""),
         ((b"da", memoryview(b"ta")), b"data"),
         (iter([]), b""),
@@ -94,6 +94,20 @@ def test_put_refuses(file: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         store.put("key", file)
     assert store.list().collect() == []
+
+
+@pytest.mark.parametrize("parts", [(None,), (b"da", None)], ids=["at once", "later"])
+def test_a_file_that_would_block_is_not_at_its_end(parts: Any) -> None:
+    with pytest.raises(BlockingIOError, match="non-blocking mode"):
+        MemoryStore().put("key", Reader(*parts))
+
+
+def test_a_pipe_that_would_block_is_not_at_its_end() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with open(reader, "rb", buffering=0) as file, open(writer, "wb"):
+        with pytest.raises(BlockingIOError, match="non-blocking mode"):
+            MemoryStore().put("key", file)
 
 
 def test_a_local_file_that_is_missing(tmp_path: Path) -> None:
