@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import machine, peers, report
+from benchmarks import machine, peers, plots, report, terminal
 from benchmarks.cases import all_cases
 from benchmarks.run import Plan, execute
 from benchmarks.server.nginx import ServerUnavailableError, find_nginx, nginx_version, serve
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.compare import Run
+
+RESULTS = Path(__file__).parent / "results"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,8 +46,8 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2), metavar="N",
                         help="nginx's worker processes (default: half of the cores)")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw runs there")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the tables as Markdown there")
+    parser.add_argument("--out", type=Path, metavar="FOLDER",
+                        help="for the report and its pictures (default: benchmarks/results)")  # fmt: skip
     return parser
 
 
@@ -60,17 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.list:
         return _list()
+    runs: list[Run] = []
+    stopped = 0
     try:
         plan = _plan(options)
-        with serve(plan.cases, options.workers) as endpoints:
-            runs = _execute(plan, endpoints)
-    except (ServerUnavailableError, LookupError) as error:
+    except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Stopped. The server and its files are gone.", file=sys.stderr)
-        return 130
-    return _report(options, plan, runs)
+    try:
+        with serve(plan.cases, options.workers) as endpoints:
+            _execute(plan, endpoints, runs)
+    except ServerUnavailableError as error:
+        print(error.args[0], file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, SystemExit) as signalled:
+        stopped = 143 if isinstance(signalled, SystemExit) else 130
+        print("Stopped. The server and its files are gone; what was measured follows.", file=sys.stderr)
+    return (_report(options, plan, runs) if runs else 0) or stopped
 
 
 def _list() -> int:
@@ -100,20 +107,19 @@ def _chosen(patterns: Sequence[str], known: dict[str, Any]) -> list[Any]:
     return [known[name] for name in known if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def _execute(plan: Plan, endpoints: dict[str, Any]) -> list[Run]:
+def _execute(plan: Plan, endpoints: dict[str, Any], runs: list[Run]) -> None:
+    """Carry out a plan with a progress bar. `runs` has what was measured, also when that ends early."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task("", total=len(plan))
-        runs = []
         for told in execute(plan, endpoints):
             if isinstance(told, str):
                 progress.update(task, description=told)
             else:
                 runs.append(told)
                 progress.advance(task)
-    return runs
 
 
 def _versions(runs: list[Run]) -> dict[str, str]:
@@ -130,17 +136,24 @@ def _report(options: argparse.Namespace, plan: Plan, runs: list[Run]) -> int:
         "plan": {"repetitions": plan.repetitions, "seconds": plan.seconds, "quick": plan.quick},
         "runs": runs,
     }
-    report.show(result)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-    if options.out:
-        options.out.write_text(report.markdown(result))
+    terminal.show(result)
+    _write(result, options.out or RESULTS / ("quick" if plan.quick else ""))
     failed = [run for run in runs if "failed" in run]
     for run in failed:
-        print(
-            f"\n{run['case']} with {run['peer']}: {run['failed']}",
-            *run.get("trace", []),
-            sep="\n",
-            file=sys.stderr,
-        )
+        said = [f"\n{run['case']} with {run['peer']}: {run['failed']}", *run.get("trace", [])]
+        print(*said, sep="\n", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _write(result: dict[str, Any], folder: Path) -> None:
+    """Everything into one folder; without matplotlib there are no pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    report.save(result, folder / "report.json")
+    pictures: dict[str, Path] = {}
+    try:
+        pictures = plots.draw(result, folder)
+    except ImportError:
+        print("No pictures: matplotlib is not installed.", file=sys.stderr)
+    links = {name: path.name for name, path in pictures.items()}
+    (folder / "report.md").write_text(report.markdown(result, links))
+    print(f"\nWritten to {folder}: report.json, report.md and {len(pictures)} pictures.")

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.cases import MIB
 from benchmarks.peers import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from benchmarks.cases import Case
 
 Run = dict[str, Any]
 """The result of one measurement, as `benchmarks.measure` writes it."""
@@ -28,6 +31,18 @@ FIGURES: dict[str, Callable[[Run], float]] = {
     "p50_ms": lambda run: run["latency"]["0.5"] * 1e3,
     "p99_ms": lambda run: run["latency"]["0.99"] * 1e3,
 }
+
+
+def figure_of(case: Case) -> str:
+    """What counts in a case: bytes where they are many, otherwise requests or keys."""
+    return "mb_per_second" if case.size >= MIB and case.unit == "req" else "units_per_second"
+
+
+def number(value: float) -> str:
+    """A figure with about three significant digits."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 0.01 else f"{value:.1g}"
 
 
 @dataclass(frozen=True)

@@ -1,101 +1,185 @@
-"""The result as tables, for the terminal and as Markdown. `python -m benchmarks.report` remakes them."""
+"""The result as Markdown, and the pages that show it. `python -m benchmarks.report` remakes them."""
 # ruff: noqa: RUF001
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.cases import Case, all_cases
-from benchmarks.compare import Result, Spread, summarise
+from benchmarks.cases import Case, questions, sweeps
+from benchmarks.compare import Result, Spread, figure_of, number, summarise
 from benchmarks.peers import BASELINE
 
-HEAD = (
-    "peer",
-    "per second",
-    "MB/s",
-    "CPU µs each",
-    "CPU ms/MB",
-    "peak RSS MiB",
-    "growth MiB",
-    "p50 ms",
-    "p99 ms",
-)
-RATIOS = (f"speed : {BASELINE}", f"CPU : {BASELINE}")
-COLUMNS = (
-    "units_per_second",
-    "mb_per_second",
-    "cpu_us_per_unit",
-    "cpu_ms_per_mb",
-    "peak_rss_mib",
-    "rss_growth_mib",
-    "p50_ms",
-    "p99_ms",
-)
-LARGE = 2**20
-"""From here on bytes are what counts, below it requests."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
+HEAD = {
+    "units_per_second": "per second",
+    "mb_per_second": "MB/s",
+    "cpu_us_per_unit": "CPU µs each",
+    "cpu_ms_per_mb": "CPU ms/MB",
+    "peak_rss_mib": "peak RSS MiB",
+    "rss_growth_mib": "growth MiB",
+    "p50_ms": "p50 ms",
+    "p99_ms": "p99 ms",
+}
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
-
-def number(value: float) -> str:
-    """A figure with about three significant digits."""
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if value >= 0.01 else f"{value:.1g}"
+Asked = tuple[str, str, list[tuple[Case, list[Result]]]]
+"""A question's name, what it asks, and its cases with the results."""
 
 
-def spread(value: Spread) -> str:
+def load(paths: Iterable[Path]) -> dict[str, Any]:
+    """Read one report, or several, of which a later one replaces the cases that it has.
+
+    Raises:
+        ValueError: they come from different machines.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        report = json.loads(path.read_text())
+        if merged and merged["machine"] != report["machine"]:
+            raise ValueError(f"{path} was measured on another machine")
+        again = {run["case"] for run in report["runs"]}
+        report["runs"] = [run for run in merged.get("runs", []) if run["case"] not in again] + report["runs"]
+        report["versions"] = merged.get("versions", {}) | report["versions"]
+        merged = report
+    return merged
+
+
+def save(report: Mapping[str, Any], path: Path) -> None:
+    """Write a report as JSON, one line for each run."""
+    head = json.dumps({name: value for name, value in report.items() if name != "runs"}, indent=1)
+    runs = ",\n".join(json.dumps(run) for run in report["runs"])
+    fresh = path.with_suffix(".new")
+    fresh.write_text(f'{head[:-2]},\n "runs": [\n{runs}\n]}}\n')
+    fresh.replace(path)
+
+
+def by_question(runs: Iterable[dict[str, Any]]) -> list[Asked]:
+    """Results of what was measured, in the report's order."""
+    results: dict[str, list[Result]] = {}
+    for result in summarise(runs):
+        results.setdefault(result.case, []).append(result)
+    found = [
+        (name, asked, [(case, results[case.name]) for case in cases if case.name in results])
+        for name, (asked, cases) in questions().items()
+    ]
+    return [each for each in found if each[2]]
+
+
+def spread(value: Spread, unit: str = "") -> str:
     """A median with its spread, where there is one."""
+    if not value.high:
+        return "–"
     if value.low == value.high:
-        return number(value.median)
-    return f"{number(value.median)} ({number(value.low)}–{number(value.high)})"
+        return number(value.median) + unit
+    return f"{number(value.median)}{unit} ({number(value.low)}–{number(value.high)})"
 
 
 def times(value: Spread | None) -> str:
     """A ratio."""
-    return f"{value.median:.2f}×" if value else "–"
+    return spread(value, "×") if value else "–"
 
 
-def row(result: Result) -> list[str]:
-    """Cells of one peer in one case."""
-    if result.problem:
-        return [result.peer, result.problem.splitlines()[0][:90]]
-    cells = [spread(result.figures[name]) if result.figures[name].high else "–" for name in COLUMNS]
-    ratios = result.ratios.get("units_per_second"), result.ratios.get("cpu_us_per_unit")
-    return [result.peer, *cells, *map(times, ratios)]
+def not_measured(results: Iterable[Result]) -> str:
+    """One sentence for what has no figures, or nothing."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        if result.problem:
+            reasons.setdefault(result.problem.splitlines()[0][:90], []).append(result.peer)
+    said = "; ".join(f"{', '.join(peers)} ({reason})" for reason, peers in reasons.items())
+    return f"Not measured: {said}." if said else ""
 
 
-def terminal_row(result: Result, large: bool) -> list[str]:
-    """Cells of one peer in one case, short enough for a terminal: medians, and the spread of the first."""
-    names = ("mb_per_second", "cpu_ms_per_mb") if large else ("units_per_second", "cpu_us_per_unit")
-    rate = result.figures[names[0]]
-    wide = f"{(rate.high - rate.low) / 2 / rate.median:.0%}" if rate.high > rate.low else ""
-    rest = [number(result.figures[name].median) for name in (names[1], "peak_rss_mib", "p50_ms", "p99_ms")]
-    ratios = result.ratios.get("units_per_second"), result.ratios.get("cpu_us_per_unit")
-    return [result.peer, number(rate.median), wide, *rest, *map(times, ratios)]
+def markdown(report: Mapping[str, Any], pictures: Mapping[str, str] | None = None) -> str:
+    """The whole report as Markdown.
+
+    Args:
+        report: the report.
+        pictures: links of the pictures by name.
+    """
+    pictures = pictures or {}
+    lines = [conditions(report), "", *_picture(pictures, "overview")]
+    for name, asked, cases in by_question(report["runs"]):
+        if name != "sweeps":
+            lines += [f"### {asked}", "", *_picture(pictures, name)]
+            for case, results in cases:
+                lines += [f"#### {case.title}", "", *_case_table(case, results), ""]
+    if "latency" in pictures:
+        lines += ["### How long does a single request take?", "", *_picture(pictures, "latency")]
+    return "\n".join([*lines, *_sweeps(report, pictures)])
 
 
-def by_case(runs: list[dict[str, Any]]) -> list[tuple[Case, list[Result]]]:
-    """Results of each case that was measured, in the report's order."""
-    results = summarise(runs)
-    measured = {result.case for result in results}
-    return [
-        (case, [r for r in results if r.case == case.name]) for case in all_cases() if case.name in measured
+def _sweeps(report: Mapping[str, Any], pictures: Mapping[str, str]) -> list[str]:
+    results = {(result.case, result.peer): result for result in summarise(report["runs"])}
+    numbers = {f"{count:,} in flight": case for count, case in sweeps.CONCURRENCY.items()}
+    sizes = {sweeps.size_name(size): case for size, case in sweeps.SIZE.items()}
+    lines = [f"### {questions()['sweeps'][0]}", ""]
+    for name, figure, sweep in (
+        ("concurrency", "units_per_second", numbers),
+        ("size", "mb_per_second", sizes),
+    ):
+        lines += [*_picture(pictures, name), *_sweep_table(results, figure, sweep), ""]
+    return lines
+
+
+def _picture(pictures: Mapping[str, str], name: str) -> list[str]:
+    return [f"![{name}]({pictures[name]})", ""] if name in pictures else []
+
+
+def _case_table(case: Case, results: Sequence[Result]) -> list[str]:
+    head = ["peer", *HEAD.values(), f"speed : {BASELINE}", f"CPU : {BASELINE}"]
+    rows = []
+    for result in results:
+        if not result.problem:
+            ratios = (result.ratios.get(name) for name in (figure_of(case), "cpu_us_per_unit"))
+            rows.append([result.peer, *(spread(result.figures[name]) for name in HEAD), *map(times, ratios)])
+    missing = not_measured(results)
+    return [*_table(head, rows), *(["", f"<sub>{missing}</sub>"] if missing else [])]
+
+
+def _sweep_table(
+    results: Mapping[tuple[str, str], Result], figure: str, sweep: Mapping[str, Case]
+) -> list[str]:
+    peers = dict.fromkeys(peer for _, peer in results)
+    found = {peer: [results.get((case.name, peer)) for case in sweep.values()] for peer in peers}
+    unit = "MB/s" if figure == "mb_per_second" else "requests/s"
+    rows = [
+        [peer, *(spread(result.figures[figure]) if result and result.figures else "–" for result in line)]
+        for peer, line in found.items()
+        if any(result and result.figures for result in line)
     ]
+    return _table([unit, *sweep], rows) if rows else []
 
 
-def markdown(report: dict[str, Any]) -> str:
-    """The whole report as Markdown: one table for each case, and what it was measured on."""
-    lines = [conditions(report), ""]
-    for case, results in by_case(report["runs"]):
-        lines += [f"### {case.title}", "", *_table([*HEAD, *RATIOS], map(row, results)), ""]
-    return "\n".join(lines)
+def short_table(
+    report: Mapping[str, Any], pictures: Mapping[str, str] | None = None, peer: str = "obstore_c"
+) -> str:
+    """One line for each case, for the README: a peer's figure, and its ratios to the baseline."""
+    head = ["case", peer, "speed", "CPU", "peak RSS"]
+    rows = []
+    for name, _, cases in by_question(report["runs"]):
+        for case, results in cases:
+            ours = next((each for each in results if each.peer == peer and each.ratios), None)
+            if ours and name != "sweeps":
+                figure = figure_of(case)
+                unit = " MB/s" if figure == "mb_per_second" else f" {case.unit}/s"
+                ratios = (ours.ratios.get(each) for each in (figure, "cpu_us_per_unit", "peak_rss_mib"))
+                rows.append([case.title, number(ours.figures[figure].median) + unit, *map(times, ratios)])
+    lines = [*_picture(pictures or {}, "overview"), *_table(head, rows)]
+    return "\n".join([*lines, "", f"<sub>{conditions(report)}</sub>"])
 
 
-def conditions(report: dict[str, Any]) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def conditions(report: Mapping[str, Any]) -> str:
     """One paragraph: machine, versions, date, how long."""
     machine, plan = report["machine"], report["plan"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
@@ -108,66 +192,6 @@ def conditions(report: dict[str, Any]) -> str:
         "peers aiohttp and pycurl do not. "
         f"Ratios to {BASELINE}: the median of those within each repetition."
     )
-
-
-def short_table(report: dict[str, Any], peer: str = "obstore_c") -> str:
-    """One line for each case: the baseline, one peer, and what stands between them. For the README."""
-    head = ["case", "unit", BASELINE, peer, "speed", "CPU", "peak RSS"]
-    rows = []
-    for case, results in by_case(report["runs"]):
-        found = {result.peer: result for result in results if not result.problem}
-        if peer in found and BASELINE in found:
-            rows.append(_short_row(case, found[BASELINE], found[peer]))
-    note = conditions(report)
-    return "\n".join([*_table(head, rows), "", f"<sub>{note}</sub>"])
-
-
-def _short_row(case: Case, base: Result, ours: Result) -> list[str]:
-    large = case.size >= LARGE and case.unit == "req"
-    figure, unit = ("mb_per_second", "MB/s") if large else ("units_per_second", f"{case.unit}/s")
-    ratios = [ours.ratios.get(name) for name in (figure, "cpu_us_per_unit", "peak_rss_mib")]
-    return [case.title, unit, spread(base.figures[figure]), spread(ours.figures[figure]), *map(times, ratios)]
-
-
-def _table(head: list[str], rows: Any) -> list[str]:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for cells in rows:
-        padded = [cell.replace("|", "\\|") for cell in cells] + [""] * (len(head) - len(cells))
-        lines.append("| " + " | ".join(padded) + " |")
-    return lines
-
-
-def show(report: dict[str, Any]) -> None:
-    """Print the tables to the terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    for case, results in by_case(report["runs"]):
-        large = case.size >= LARGE and case.unit == "req"
-        head = (
-            "peer",
-            "MB/s" if large else f"{case.unit}/s",
-            "±",
-            "CPU ms/MB" if large else f"CPU µs/{case.unit}",
-        )
-        table = Table(
-            title=case.title,
-            title_justify="left",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 0, 0, 1),
-        )
-        for index, name in enumerate([*head, "MiB", "p50 ms", "p99 ms", "speed", "CPU"]):
-            table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-        for result in results:
-            if not result.problem:
-                table.add_row(*terminal_row(result, large))
-        problems = [f"{result.peer}: {result.problem}" for result in results if result.problem]
-        table.caption, table.caption_justify = "\n".join(problems), "left"
-        console.print(table)
-    console.print(conditions(report), style="dim")
 
 
 def replace_between(text: str, inside: str) -> str:
@@ -184,16 +208,29 @@ def replace_between(text: str, inside: str) -> str:
 
 
 def main() -> None:
-    """Write the tables of a JSON report into pages that have a place for them."""
+    """Write the tables and pictures of a report into pages that have a place for them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=main.__doc__)
-    parser.add_argument("json", type=Path, help="a report that `python -m benchmarks --json` wrote")
+    parser.add_argument(
+        "reports", type=Path, nargs="+", metavar="JSON",
+        help="a report of `python -m benchmarks`; of several the later ones replace the cases that they have",
+    )  # fmt: skip
     parser.add_argument("--readme", type=Path, help="page that gets the short table")
-    parser.add_argument("--page", type=Path, help="page that gets all tables")
+    parser.add_argument("--page", type=Path, help="page that gets everything")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the pictures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the report there")
     options = parser.parse_args()
-    report = json.loads(options.json.read_text())
+    report = load(options.reports)
+    drawn: dict[str, Path] = {}
+    if options.pictures:
+        from benchmarks.plots import draw
+
+        drawn = draw(report, options.pictures)
+    if options.json:
+        save(report, options.json)
     for path, text in ((options.readme, short_table), (options.page, markdown)):
         if path:
-            path.write_text(replace_between(path.read_text(), text(report)))
+            links = {name: os.path.relpath(each, path.parent) for name, each in drawn.items()}
+            path.write_text(replace_between(path.read_text(), text(report, links)))
     if not (options.readme or options.page):
         print(markdown(report))
 
