@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._attributes import Attribute, Attributes
     from ._copy import copy, copy_async
     from ._delete import delete, delete_async
+    from ._download import download, download_async
     from ._get import (
         BytesStream,
         GetOptions,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         get_ranges,
         get_ranges_async,
     )
+    from ._get_into import get_into, get_into_async
     from ._head import head, head_async
     from ._lib.buffer import Bytes
     from ._list import (
@@ -77,9 +79,13 @@ __all__ = [
     "copy_async",
     "delete",
     "delete_async",
+    "download",
+    "download_async",
     "exceptions",
     "get",
     "get_async",
+    "get_into",
+    "get_into_async",
     "get_range",
     "get_range_async",
     "get_ranges",
@@ -104,6 +110,7 @@ _HOME = {
     "_attributes": ("Attribute", "Attributes"),
     "_copy": ("copy", "copy_async"),
     "_delete": ("delete", "delete_async"),
+    "_download": ("download", "download_async"),
     "_get": (
         "BytesStream",
         "GetOptions",
@@ -117,6 +124,7 @@ _HOME = {
         "get_ranges",
         "get_ranges_async",
     ),
+    "_get_into": ("get_into", "get_into_async"),
     "_head": ("head", "head_async"),
     "_lib.buffer": ("Bytes",),
     "_list": (

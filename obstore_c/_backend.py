@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from ._checks import too_small
+from ._lib.buffer import Bytes
 from .exceptions import NotSupportedError
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from ._attributes import Attributes
     from ._get import GetOptions, GetResult
-    from ._lib.buffer import Bytes
     from ._list import ObjectMeta
     from ._ops.io import IO, Buffer
     from ._payload import Source
@@ -41,6 +42,21 @@ class Body(Protocol):
 
     async def read_chunk(self, io: IO, size: int) -> bytes | None:
         """Return the next `size` bytes, fewer only at the end, None after it."""
+        ...
+
+    async def read_piece(self, io: IO) -> Buffer | None:
+        """Return what comes next, some megabytes at a time, in the quickest way there is; None at the end.
+
+        Drop each piece before the next one is read: memory is used again.
+        """
+        ...
+
+    async def read_into(self, io: IO, memory: memoryview) -> int:
+        """Fill `memory` from its start with everything, and return how many bytes that is. Once.
+
+        Raises:
+            ValueError: the memory is too small.
+        """
         ...
 
     def close(self) -> None:
@@ -69,6 +85,18 @@ class CollectedBody:
             return None
         self._position = start + size
         return data[start : start + size].to_bytes()
+
+    async def read_piece(self, io: IO) -> Buffer | None:
+        data = self._require()
+        start, self._position = self._position, len(data)
+        return data[start:] if start < len(data) else None
+
+    async def read_into(self, io: IO, memory: memoryview) -> int:
+        data = self._require()
+        if len(data) > len(memory):
+            raise too_small("this body", len(data), len(memory))
+        memory[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         self._data = None
@@ -121,6 +149,13 @@ class Backend(ABC):
     async def get(self, io: IO, path: str, options: GetOptions | None) -> GetResult:
         """Start reading an object."""
 
+    async def get_into(self, io: IO, path: str, view: memoryview, options: GetOptions | None) -> int:
+        """Read an object into `view`, from its start, and return how many bytes that is.
+
+        When this raises, nothing is written into `view` any more.
+        """
+        return await fill(io, path, await self.get(io, path, options), view)
+
     @abstractmethod
     async def get_range(self, io: IO, path: str, start: int, end: int) -> Bytes:
         """Read the bytes from `start` to before `end`, fewer if the object ends earlier."""
@@ -168,6 +203,18 @@ class Backend(ABC):
     ) -> builtins.list[str]:
         """Create a signed URL for each path."""
         raise NotSupportedError("this store has no signed URLs; S3, Google Cloud Storage and Azure have")
+
+
+async def fill(io: IO, path: str, result: GetResult, view: memoryview) -> int:
+    """Operation: `get_into` with the result of a `get`."""
+    body = result._take()
+    if not isinstance(body, Bytes):
+        return await body.read_into(io, view)
+    size = len(body)
+    if size > len(view):
+        raise too_small(path, size, len(view))
+    view[:size] = memoryview(body)
+    return size
 
 
 def segment_prefix(prefix: str | None) -> str:

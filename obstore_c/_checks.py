@@ -127,6 +127,14 @@ def check_count(what: str, value: int, at_least: int = 0) -> int:
     return count
 
 
+def too_small(path: object, size: int | None, room: int) -> ValueError:
+    """Build the error for a buffer with room for less than the `size` bytes (None: unknown) to be read."""
+    found = f"{size} bytes" if size is not None else f"more than {room} bytes"
+    return ValueError(
+        f"the buffer is too small: there are {found} to read of {path!r}, and it has room for {room}"
+    )
+
+
 def unknown_key(key: object, known: Iterable[str], what: str) -> ValueError:
     """Build the error for a key that `what` does not have, with the nearest one that it has."""
     from difflib import get_close_matches  # only a mistake pays for this import

@@ -114,6 +114,14 @@ def check_get_options(options: GetOptions) -> GetOptions | None:
     return cast("GetOptions", checked) or None
 
 
+def check_read_options(options: GetOptions) -> GetOptions | None:
+    """Check as `check_get_options` does, for verbs that want the bytes."""
+    checked = check_get_options(options)
+    if checked is not None and checked.get("head"):
+        raise ValueError("options['head'] asks for no bytes, so there is nothing to read; call head instead")
+    return checked
+
+
 def _check_date(what: str, date: datetime) -> datetime:
     from datetime import UTC, datetime
 

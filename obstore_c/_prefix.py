@@ -100,6 +100,9 @@ class PrefixBackend(Backend):
         result._change_meta(self._relative)
         return result
 
+    def get_into(self, io: IO, path: str, view: memoryview, options: GetOptions | None) -> Any:
+        return self._inner.get_into(io, self._full(path), view, options)
+
     def get_range(self, io: IO, path: str, start: int, end: int) -> Any:
         return self._inner.get_range(io, self._full(path), start, end)
 

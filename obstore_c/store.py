@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import _copy, _delete, _get, _head, _list, _put, _rename, _sign
+from . import _copy, _delete, _download, _get, _get_into, _head, _list, _put, _rename, _sign
 from ._scheme import parse_scheme
 from .exceptions import BaseError, NotSupportedError
 
@@ -60,8 +60,12 @@ class ObjectStoreMethods:
     copy_async = _copy.copy_async
     delete = _delete.delete
     delete_async = _delete.delete_async
+    download = _download.download
+    download_async = _download.download_async
     get = _get.get
     get_async = _get.get_async
+    get_into = _get_into.get_into
+    get_into_async = _get_into.get_into_async
     get_range = _get.get_range
     get_range_async = _get.get_range_async
     get_ranges = _get.get_ranges

@@ -9,6 +9,7 @@ from obstore_c._backend import Backend
 from obstore_c._ops import copy as copying
 from obstore_c._ops import delete as deleting
 from obstore_c._ops import get as getting
+from obstore_c._ops import get_into as into
 from obstore_c._ops import list as listing
 from obstore_c._ops import put as putting
 
@@ -40,6 +41,11 @@ class HttpBackend(Backend):
 
     def get(self, io: IO, path: str, options: GetOptions | None) -> Coroutine[Any, Any, GetResult]:
         return getting.get(io, self.client, path, options)
+
+    def get_into(
+        self, io: IO, path: str, view: memoryview, options: GetOptions | None
+    ) -> Coroutine[Any, Any, int]:
+        return into.get_into(io, self.client, path, view, options)
 
     def get_range(self, io: IO, path: str, start: int, end: int) -> Coroutine[Any, Any, Bytes]:
         return getting.get_range(io, self.client, path, start, end)

@@ -6,13 +6,16 @@ mix: if it changed in the meantime, or if there is no ETag to tell, the read fai
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
+from obstore_c._checks import too_small
 from obstore_c._client.errors import Failure
 from obstore_c._client.headers import parse_content_range
 from obstore_c._lib.buffer import Bytes
 from obstore_c._lib.engine import Chunk, Slab
+from obstore_c._ops.letgo import let_go
 from obstore_c._ops.retry import Attempts, begin, recover
 from obstore_c.exceptions import GenericError, PreconditionError
 
@@ -30,11 +33,16 @@ AHEAD = 2
 # Results of get that nobody reads yet and that keep their connection. Were there as many as the engine allows
 # transfers, no other one could start: a thousand gathered gets of large objects would never end.
 PARKED_AT_MOST = 64
+# What a reader gets at a time who leaves the choice to us.
+PIECE_SIZE = 8 << 20
+# A blocking reader of less than this does not get a thread that goes on receiving while it works.
+_WORTH_A_THREAD = 32 << 20
 _SCRATCH = 1 << 20
 _BROKEN = 18  # CURLE_PARTIAL_FILE
 
-
 _parked: set[int] = set()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_parked.clear)  # their transfers are the parent's
 
 
 class Piece:
@@ -52,7 +60,7 @@ class Piece:
             self.view[: self.filled] = start[: self.filled]
 
     def renewed(self) -> Piece:
-        """Same bytes, other memory: a cancelled transfer may still write into this one for a moment."""
+        """Same bytes, other memory: a transfer that was dropped may write into this one for a moment."""
         return Piece(
             Chunk(len(self.view)) if isinstance(self.memory, Chunk) else Slab(len(self.view)),
             self.view[: self.filled],
@@ -76,6 +84,7 @@ class Download:
         "_planned",
         "_position",
         "_skip",
+        "_stale",
         "_transfer",
         "client",
         "etag",
@@ -124,7 +133,7 @@ class Download:
         self.first = first
         self.length = length
         # A body of unknown length is put on hold when it turns out to be long: its start is there already.
-        self._collected = memoryview(response.body if transfer is not None else b"")
+        self._collected = memoryview(response.take_body() if transfer is not None else b"")
         self._skip = max(0, skip - len(self._collected))
         self._collected = self._collected[skip:]
         # The transfer brings more than is wanted, so it has to be ended.
@@ -134,6 +143,7 @@ class Download:
         self._pieces: deque[Piece] = deque()
         self._attempts = attempts
         self._over = False
+        self._stale = False
 
     def park(self) -> None:
         """Wait for a reader. Where too many wait already, give the transfer up; the reader gets a new one."""
@@ -171,13 +181,37 @@ class Download:
         assert isinstance(piece.memory, Chunk)
         return piece.memory.to_bytes(piece.filled)
 
-    async def read_into(self, io: IO, memory: Buffer) -> int:
-        """Fill `memory`, which has room for all of the body, and return how many bytes came. Once."""
+    async def read_piece(self, io: IO) -> Buffer | None:
+        if self._transfer is not None and not 0 <= self.length < _WORTH_A_THREAD:
+            self._transfer.keep_going()
+        piece = await self._read(io, PIECE_SIZE, AHEAD, Slab)
+        return None if piece is None else piece.view[: piece.filled]
+
+    async def read_into(self, io: IO, memory: memoryview, fed: int = 0) -> int:
+        """Fill `memory` from its start; `fed` bytes of it were given to the transfer already."""
+        room = self._room_in(memory)
+        rooms = [room[:fed], room[fed:]]
+        if self.length < 0:
+            rooms.append(memoryview(bytearray(1)))  # filled, if the body is longer than the memory
+        for each in rooms:
+            if len(each):
+                self._add(each).fed = each is rooms[0]
+        arrived = 0
         try:
-            piece = await self._read(io, len(memoryview(memory)), 1, lambda _: memory)
+            while (piece := await self._read(io, 0, 0, Chunk)) is not None:
+                arrived += piece.filled
         finally:
             self.close()
-        return 0 if piece is None else piece.filled
+        if arrived > len(memory):
+            raise too_small(self.request.key, None, len(memory))
+        return arrived
+
+    def _room_in(self, memory: memoryview) -> memoryview:
+        """As much of `memory` as the body needs."""
+        if self.length > len(memory):
+            self.close()
+            raise too_small(self.request.key, self.length, len(memory))
+        return memory if self.length < 0 else memory[: self.length]
 
     def close(self) -> None:
         _parked.discard(id(self))
@@ -192,6 +226,9 @@ class Download:
         if self._over:
             return None
         _parked.discard(id(self))
+        if self._stale:
+            self._stale = False
+            self._pieces = deque(piece.renewed() for piece in self._pieces)
         if self._transfer is None:
             await self._resume(io, None)
         elif io is not self._io:
@@ -222,11 +259,15 @@ class Download:
                 size = min(size, self.length - self._planned)
             if size <= 0:
                 return
-            piece = Piece(kind(size), self._collected)
-            self._collected = self._collected[piece.filled :]
-            self._position += piece.filled
-            self._planned += size
-            self._pieces.append(piece)
+            self._add(kind(size))
+
+    def _add(self, memory: Memory) -> Piece:
+        piece = Piece(memory, self._collected)
+        self._collected = self._collected[piece.filled :]
+        self._position += piece.filled
+        self._planned += len(piece.view)
+        self._pieces.append(piece)
+        return piece
 
     def _feed(self) -> None:
         """Queue with the engine what it does not have yet; not before the bytes to be skipped are through."""
@@ -268,15 +309,19 @@ class Download:
         return True
 
     async def _filled(self) -> int:
-        if self._transfer is None:
+        transfer = self._transfer
+        if transfer is None:
             return 0
         try:
-            return await self._transfer.filled()
-        except BaseException:
-            # Cancelled: nobody knows how much was written, so the next read asks again for what was not
-            # counted.
+            return await transfer.filled()
+        except GeneratorExit:
             self._stop()
-            self._pieces = deque(piece.renewed() for piece in self._pieces)
+            self._stale = True
+            raise
+        except BaseException:
+            # Nobody knows how much was written, so the next read asks again for what was not counted.
+            self._stop()
+            await let_go(transfer)
             raise
 
     def _broken(self) -> Failure | None:
@@ -303,7 +348,7 @@ class Download:
         """The transfer of a download that nobody has read from, if it brings just what is wanted."""
         transfer, self._transfer = self._transfer, None
         _parked.discard(id(self))
-        if transfer is not None and (self._skip or self._position):
+        if transfer is not None and (self._skip or self._position or self._collected):
             transfer.cancel()
             return None
         if transfer is not None:
@@ -316,7 +361,7 @@ class Download:
         failure = self.client.failure(self.request, response)
         if not failure.curl_code and 200 <= response.status < 300:
             failure = Failure(
-                0, curl_code=_BROKEN, curl_message=f"{piece.filled} of {self.length} bytes arrived"
+                0, curl_code=_BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
             )
         await self.complete(io, piece, failure)
 

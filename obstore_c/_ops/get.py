@@ -16,8 +16,8 @@ from obstore_c._client.headers import (
 )
 from obstore_c._get import GetResult
 from obstore_c._lib.buffer import Bytes
+from obstore_c._ops import parallel
 from obstore_c._ops.body import Download
-from obstore_c._ops.parallel import PARALLEL_FROM, LargeDownload
 from obstore_c._ops.retry import begin, recover, send
 from obstore_c._ops.salvage import salvage
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # A longer body stays with the engine until somebody reads it; up to here one wake-up delivers everything.
 COLLECT_UP_TO = 4 << 20
-# Requests of one get_ranges that are under way at a time; the engine's own cap per host comes on top.
+# Requests of one get_ranges that are under way at a time; the engine's own cap per host comes on top. A range
+# that comes over several connections counts as that many.
 RANGES_IN_FLIGHT = 64
 # A part of a larger buffer keeps all of it alive, so it is copied out of it unless it is most of it.
 _KEEP_FROM_SHARE = 0.5
@@ -48,10 +49,10 @@ async def get(io: IO, client: Client, path: str, options: GetOptions | None) -> 
     if response.curl_code or (status != 200 and status != 206):
         transfer, response = await recover(io, client, request, transfer, response, hold_above, None, salvage)
     if options is None and response.complete:
-        body = response.body
+        body = response.take_body()
         head = Head(path, client, response, len(body))
         return GetResult(head.meta, head.attributes, (0, head.size), body)
-    return _result(io, client, path, request, transfer, response, options or {})
+    return result_of(io, client, path, request, transfer, response, options or {})
 
 
 class Head:
@@ -74,7 +75,7 @@ class Head:
         return read_attributes(self.response, self.client.names)
 
 
-def _result(
+def result_of(
     io: IO,
     client: Client,
     path: str,
@@ -91,7 +92,7 @@ def _result(
     head = Head(path, client, response, max(0, span.total))
     body: Bytes | Download
     if response.complete:
-        body = span.cut(client, request, response.body)
+        body = span.cut(client, request, response.take_body())
     else:
         body = span.download(io, client, request, transfer, response)
         body.park()
@@ -130,7 +131,7 @@ class Span:
         if sent is None:
             if response.status == 206:
                 raise wrong_answer(request, client.where, "the server sent a part and did not say which")
-            self.total = len(response.body) if response.complete else response.content_length
+            self.total = response.received if response.complete else response.content_length
             self.start, self.end = 0, max(0, self.total)
             if requested is not None:
                 self.start, self.end = self._expected(client, request, requested)
@@ -166,7 +167,8 @@ class Span:
     ) -> Download:
         """The bytes wanted out of a body that is on hold."""
         length = -1 if self.total < 0 else self.end - self.start
-        kind = LargeDownload if length >= PARALLEL_FROM and self._has_ranges(response) else Download
+        large = length >= parallel.PARALLEL_FROM and self._has_ranges(response)
+        kind = parallel.LargeDownload if large else Download
         return kind(
             io, client, request, transfer, response, first=self.start, length=length, skip=self.surplus
         )
@@ -221,15 +223,16 @@ async def get_ranges(
     groups = merge(ranges, coalesce)
     found: dict[int, Bytes] = {}
     under_way: deque[Fetch] = deque()
-    started = 0
+    started = load = 0
     try:
         for first, _, members in groups:
-            while started < len(groups) and len(under_way) < RANGES_IN_FLIGHT:
+            while started < len(groups) and load < RANGES_IN_FLIGHT:
                 under_way.append(Fetch(io, client, path, groups[started][0], groups[started][1]))
+                load += under_way[-1].weight
                 started += 1
             fetch = under_way[0]
             body = await fetch.wait(io, client)
-            under_way.popleft()
+            load -= under_way.popleft().weight
             for index in members:
                 start, end = ranges[index]
                 if start - first >= len(body):
@@ -259,16 +262,22 @@ def merge(ranges: list[tuple[int, int]], coalesce: int) -> list[tuple[int, int, 
 
 
 class Fetch:
-    """One ranged request under way."""
+    """One ranged request under way.
 
-    __slots__ = ("end", "request", "start", "transfer")
+    Attributes:
+        weight: how many connections it may need.
+    """
+
+    __slots__ = ("end", "request", "start", "transfer", "weight")
 
     def __init__(self, io: IO, client: Client, path: str, start: int, end: int) -> None:
         self.start = start
         self.end = end
         self.request = client.get(path, {"range": (start, end)})
-        # What was asked for is collected whatever its size; a server that sends more than that has to wait.
-        self.transfer = begin(io, client, self.request, 0 if end - start >= PARALLEL_FROM else end - start)
+        # What was asked for is collected; a server that sends more than that has to wait.
+        large = end - start >= parallel.PARALLEL_FROM
+        self.weight = parallel.CONNECTIONS if large else 1
+        self.transfer = begin(io, client, self.request, 0 if large else end - start)
 
     async def wait(self, io: IO, client: Client) -> Bytes:
         """The bytes from `start` on."""

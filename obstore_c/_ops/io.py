@@ -40,6 +40,9 @@ class Response(Protocol):
     def body(self) -> Bytes:
         """The body, when it was collected."""
 
+    def take_body(self) -> Bytes:
+        """The body, which the response then forgets."""
+
     @property
     def content_length(self) -> int:
         """The length that the server announced, -1 if it did not."""
@@ -78,6 +81,9 @@ class Transfer(Protocol):
     def feed(self, buffer: Any, /) -> None: ...
 
     def filled(self) -> Awaitable[int]: ...
+
+    def release(self) -> None:
+        """Give back the buffers that were fed to a transfer that is over."""
 
 
 class IO(Protocol):

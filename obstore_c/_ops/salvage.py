@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obstore_c._client.headers import parse_content_range
+from obstore_c._lib.buffer import Bytes
 from obstore_c._lib.engine import Slab
 from obstore_c._ops.body import Download, Piece
 
 if TYPE_CHECKING:
     from obstore_c._client.provider import Client
     from obstore_c._client.request import Request
-    from obstore_c._lib.buffer import Bytes
     from obstore_c._ops.io import IO, Response, Transfer
     from obstore_c._ops.retry import Attempts, Sent
 
@@ -31,6 +31,10 @@ class Assembled:
         self.body = body
         self.header = head.header
         self.headers = head.headers
+
+    def take_body(self) -> Bytes:
+        body, self.body = self.body, Bytes(b"")
+        return body
 
     @property
     def status(self) -> int:

@@ -76,7 +76,7 @@ class Sent:
 class FakeResponse:
     """Implements `obstore_c._ops.io.Response`."""
 
-    def __init__(self, scripted: Answer, method: str, hold_above: int) -> None:
+    def __init__(self, scripted: Answer, method: str, hold_above: int, fed: bool = False) -> None:
         body = b"" if method == "HEAD" else scripted.body
         self.status = scripted.status
         self.retry_safe = scripted.retry_safe
@@ -88,14 +88,19 @@ class FakeResponse:
         cut = scripted.cut is not None and scripted.cut < len(body)
         self._end = (18, "the connection broke") if cut else (scripted.curl_code, scripted.curl_message)
         size = len(body) if self.content_length < 0 else self.content_length
-        held = 0 <= hold_above < size and 200 <= self.status < 300 and method != "HEAD"
+        good = 200 <= self.status < 300 and bool(self.data)
+        held = good and (0 <= hold_above < size or (fed and hold_above >= 0 > self.content_length))
         self.complete = not held
-        self.body = Bytes(b"" if held else self.data)
+        self.body = Bytes(b"" if held or (fed and good) else self.data)
         self.curl_code, self.curl_message = (0, "") if held else self._end
 
     def over(self) -> None:
         """The last byte was read."""
         self.curl_code, self.curl_message = self._end
+
+    def take_body(self) -> Bytes:
+        body, self.body = self.body, Bytes(b"")
+        return body
 
     def header(self, name: str) -> str | None:
         values = [value for key, value in self._headers.items() if key.lower() == name.lower()]
@@ -118,8 +123,9 @@ class FakeTransfer:
         self._offset = 0
 
     def __await__(self) -> Generator[Any, Any, FakeResponse]:
-        assert not self.cancelled, "awaited after it was cancelled"
-        assert not self.awaited, "awaited twice"
+        if self.cancelled:
+            return self.response  # waits for its end
+        assert not self.awaited or self.response.complete, "awaited twice"
         self.awaited = True
         if self._io.pausing:
             yield
@@ -133,6 +139,9 @@ class FakeTransfer:
 
     def cancel(self) -> None:
         self.cancelled = True
+        self.fed.clear()
+
+    def release(self) -> None:
         self.fed.clear()
 
     def feed(self, buffer: memoryview) -> None:
@@ -149,6 +158,8 @@ class FakeTransfer:
             await _Pause()
         buffer = self.fed.popleft()
         data = self.response.data[self._offset : self._offset + len(buffer)]
+        if not 200 <= self.response.status < 300:
+            data = b""
         buffer[: len(data)] = data
         self._offset += len(data)
         if self._offset == len(self.response.data):
@@ -200,7 +211,9 @@ class FakeIO:
         scripted = self._answers[0] if callable(self._answers[0]) else self._answers.popleft()
         if callable(scripted):
             scripted = scripted(sent)
-        transfer.response = FakeResponse(scripted, method, hold_above)
+        transfer.response = FakeResponse(scripted, method, hold_above, into is not None)
+        if into is not None:
+            transfer.fed.append(memoryview(into))
         return transfer
 
     async def sleep(self, seconds: float) -> None:

@@ -660,6 +660,11 @@ cdef class Transfer:
         pins.fed += 1
         oc_transfer_feed(self.transfer, <char*>view.buf, view.len)
 
+    def release(self):
+        """Give back the buffers that were fed, if the transfer is over; whoever keeps it does not keep them."""
+        if self._done:
+            _release_pins(self.transfer)
+
     def filled(self):
         """Awaitable: waits until the oldest fed buffer is full or the body is over, and gives the bytes in it."""
         cdef Filled waiter = Filled.__new__(Filled)
