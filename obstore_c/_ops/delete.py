@@ -55,21 +55,26 @@ def _requests(client: Client, paths: list[str]) -> list[Request]:
 
 
 async def _finish(io: IO, client: Client, request: Request, transfer: Transfer) -> Exception | None:
-    """Wait for an answer. Keys that a busy server left are sent again; one that it refuses is returned."""
+    """Wait for an answer. Keys that a busy server left are sent again; the first refused one is returned."""
     response = await transfer
     attempts = None
+    refused: Exception | None = None
     while True:
         if not is_good(request, response, client):
             transfer, response = await recover(io, client, request, transfer, response, -1, attempts)
         left = client.deleted(response) if request.inspect else []
-        if not left:
-            return None
         attempts = attempts or Attempts(client, response)
+        again: list[str] = []
         for path, code, message in left:
             failure = Failure(response.status, code, message)
-            if not may_repeat(request, failure):
-                return attempts.error(client.delete(path), failure)
-        delay = attempts.next_delay(request, failure)
-        request = client.delete_many([path for path, _, _ in left])
+            if may_repeat(request, failure):
+                again.append(path)
+                busy = failure
+            else:
+                refused = refused or attempts.error(client.delete(path), failure)
+        if not again:
+            return refused
+        delay = attempts.next_delay(request, busy)
+        request = client.delete_many(again)
         transfer = begin(io, client, request, -1, delay)
         response = await transfer

@@ -306,6 +306,18 @@ def test_delete_many_sends_what_was_left_again() -> None:
     assert b"<Key>l</Key>" in (io.sent[1].body or b"")
 
 
+def test_delete_many_sends_what_was_left_again_beside_what_was_refused() -> None:
+    left = (
+        b"<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code></Error>"
+        b"<Error><Key>l</Key><Code>SlowDown</Code></Error></DeleteResult>"
+    )
+    io = FakeIO(answer(200, left), GOOD["delete_many"])
+    with pytest.raises(exc.PermissionDeniedError, match="delete 'k'"):
+        run(OPERATIONS["delete_many"](backend(), io))
+    assert b"<Key>k</Key>" not in (io.sent[1].body or b"")
+    assert b"<Key>l</Key>" in (io.sent[1].body or b"")
+
+
 def test_delete_many_gives_up_some_day() -> None:
     left = b"<DeleteResult><Error><Key>l</Key><Code>SlowDown</Code></Error></DeleteResult>"
     io = FakeIO(lambda _: answer(200, left))
