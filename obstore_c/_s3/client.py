@@ -101,6 +101,7 @@ class S3Client:
     def _prepare_headers(self, options: S3Options) -> None:
         encryption = options.encryption
         payer = [("x-amz-request-payer", "requester")] if options.flag("request_payer") else []
+        self._defaults = frozenset(options.client.default_headers)
         self._headers: Headers = [*options.client.default_headers, *payer]
         self._read_headers: Headers = self._headers + encryption.key_headers
         self._write_headers: Headers = self._read_headers + encryption.write_headers
@@ -168,15 +169,22 @@ class S3Client:
         """URL and header lines of an attempt that starts in `delay` seconds."""
         query = request.query
         url = f"{self._origin}{request.path}?{query}" if query else self._origin + request.path
+        headers = self._without_outranked(request.headers) if self._defaults else request.headers
         signer = self._signer
         if signer is None:
-            return url.encode(), "\n".join([f"{name}: {value}" for name, value in request.headers]).encode(
+            return url.encode(), "\n".join([f"{name}: {value}" for name, value in headers]).encode(
                 "utf-8", "surrogateescape"
             )
         now = time.time() + delay if delay else None
         return url.encode(), signer.sign(
-            request.method, self._host, request.path, query, request.headers, request.payload_hash, now
+            request.method, self._host, request.path, query, headers, request.payload_hash, now
         )
+
+    def _without_outranked(self, headers: Headers) -> Headers:
+        """A default header is for requests that have none of that name."""
+        defaults = self._defaults
+        own = {name.lower() for name, value in headers if (name, value) not in defaults}
+        return [pair for pair in headers if pair not in defaults or pair[0] not in own]
 
     def presign(self, method: str, path: str, expires_in: int) -> str:
         """A URL that is its own permission."""

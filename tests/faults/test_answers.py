@@ -184,6 +184,23 @@ def test_no_expect_header_and_no_compression(fault_server: FaultServer, make_sto
     assert fault_server.requests[0].header("content-length") == "2000000"
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_default_header_gives_way_to_the_requests_own(
+    fault_server: FaultServer, make_store: MakeStore, call: Call, signed: bool
+) -> None:
+    fault_server.script(lambda _: ok(**HEADERS))
+    client_options = {"allow_http": True, "default_headers": {"Content-Type": "a/b", "X-Team": "c"}}
+    store = make_store(client_options=client_options, skip_signature=not signed)
+    call(store, "put", "k", b"x")
+    call(store, "put", "k", b"x", attributes={"Content-Type": "d/e"})
+    found = [
+        [value for name, value in request.headers if name.lower() == "content-type"]
+        for request in fault_server.requests
+    ]
+    assert found == [["a/b"], ["d/e"]]
+    assert [request.header("x-team") for request in fault_server.requests] == ["c", "c"]
+
+
 def test_empty_put_has_a_length(fault_server: FaultServer, make_store: MakeStore, call: Call) -> None:
     fault_server.script(lambda _: ok(b"<CopyObjectResult/>", **HEADERS))
     store = make_store()
