@@ -59,17 +59,30 @@ def parse_scheme(url: str) -> Scheme:
         raise TypeError(f"url must be a str, not {type(url).__name__}")
     parts = urlsplit(url)
     if not parts.scheme:
-        raise ValueError(f"{url!r} is not a URL: it does not start with a scheme such as s3://")
+        raise ValueError(f"{shown(url)} is not a URL: it does not start with a scheme such as s3://")
     found = _BY_SCHEME.get(parts.scheme)
     if found is None or (found == "local" and parts.hostname not in (None, "localhost")):
         known = ", ".join(f"{scheme}://" for scheme in _BY_SCHEME)
-        raise GenericError(f"no store for the URL {url!r}; known are {known}")
+        raise GenericError(f"no store for the URL {shown(url)}; known are {known}")
     if found != "http":
         return found
     if not parts.hostname:
-        raise ValueError(f"{url!r} has no host")
+        raise ValueError(f"{shown(url)} has no host")
     if parts.scheme == "https":
         for host, provider in _BY_HOST.items():
             if parts.hostname == host or parts.hostname.endswith("." + host):
                 return provider
     return "http"
+
+
+def shown(url: str) -> str:
+    """Write a URL for messages: without user, password, query and fragment, which is where secrets are.
+
+    Example:
+        >>> shown("https://user:password@example.com/a?X-Amz-Signature=abc")
+        "'https://...@example.com/a?...'"
+    """
+    base = url.replace("#", "?").partition("?")[0]
+    scheme, slashes, rest = base.partition("//") if "//" in base else ("", "", base)
+    user, at, place = rest.rpartition("@")
+    return repr(f"{scheme}{slashes}{'...' if user else ''}{at}{place}{'?...' if base != url else ''}")

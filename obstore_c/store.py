@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import _copy, _delete, _download, _get, _get_into, _head, _list, _put, _rename, _sign
-from ._scheme import parse_scheme
+from ._scheme import parse_scheme, shown
 from .exceptions import BaseError, NotSupportedError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def from_url(
             credential_provider=credential_provider,
             **kwargs,
         )
-    raise NotSupportedError(f"{url!r} needs a kind of store that this version does not have yet: {scheme}")
+    raise NotSupportedError(f"{shown(url)} needs a kind of store that does not exist here yet: {scheme}")
 
 
 def __getattr__(name: str) -> Any:

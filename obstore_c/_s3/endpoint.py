@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from obstore_c._scheme import shown
 from obstore_c.exceptions import ConfigurationError
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -33,9 +34,11 @@ def split_endpoint(name: str, url: str) -> tuple[str, str, str]:
     scheme = scheme.lower()
     authority, _, path = rest.partition("/")
     if not separator or scheme not in _DEFAULT_PORTS or not authority:
-        raise ConfigurationError(f'{name} must be a URL such as "https://storage.example.com", not {url!r}')
+        raise ConfigurationError(
+            f'{name} must be a URL such as "https://storage.example.com", not {shown(url)}'
+        )
     if any(character in url for character in " ?#\\") or not path.isascii():
-        raise ConfigurationError(f"{name} must be a URL without query, fragment or blanks: {url!r}")
+        raise ConfigurationError(f"{name} must be a URL without query, fragment or blanks: {shown(url)}")
     path = path.rstrip("/")
     return scheme, _normalize_host(name, scheme, authority), f"/{path}" if path else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from obstore_c._scheme import shown
 from obstore_c.exceptions import ConfigurationError
 
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
@@ -47,17 +48,17 @@ def parse_s3_url(url: str) -> tuple[str | None, dict[str, str]]:
         )
     if scheme.lower() in ("s3", "s3a"):
         if not authority:
-            raise ConfigurationError(f"{url!r} names no bucket")
+            raise ConfigurationError(f"{shown(url)} names no bucket")
         return _decode(path), {"bucket": authority.partition(":")[0]}
     if scheme.lower() != "https":
-        raise ConfigurationError(f"{url!r} is no S3 URL; the schemes are s3, s3a and https")
+        raise ConfigurationError(f"{shown(url)} is no S3 URL; the schemes are s3, s3a and https")
     host = authority.lower().removesuffix(":443")
     config = _amazon(host)
     if config is None:
         config = _r2(host)
     if config is None:
         raise ConfigurationError(
-            f"{url!r} is no URL of Amazon S3 or Cloudflare R2; for another server pass bucket and endpoint"
+            f"{shown(url)} is no URL of Amazon S3 or Cloudflare R2; elsewhere pass bucket and endpoint"
         )
     if "bucket" not in config:
         bucket, _, path = path.partition("/")

@@ -606,6 +606,22 @@ def test_url_with_credentials_is_refused_without_showing_them() -> None:
     assert "SECRET" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["https://minio.example/b/k?X-Amz-Signature=SECRET", "gs://b/k?x=SECRET", "s3:///k?x=SECRET"]
+)
+def test_url_is_shown_without_its_query(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_s3_url(url)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://h/x?token=SECRET", "h/x?token=SECRET", "https://h:0/x#SECRET"])
+def test_endpoint_is_shown_without_its_query(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        split_endpoint("endpoint", url)
+    assert "SECRET" not in str(caught.value)
+
+
 def test_url_of_wrong_type_is_refused() -> None:
     with pytest.raises(TypeError):
         parse_s3_url(5)  # type: ignore[arg-type]
