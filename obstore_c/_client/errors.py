@@ -69,10 +69,13 @@ _HINT_BY_CODE = {
 }
 _HINT_BY_STATUS = {
     301: "The bucket lives in another region or at another endpoint; set it.",
+    302: "Redirects are not followed; check the endpoint.",
+    303: "Redirects are not followed; check the endpoint.",
     307: "The bucket lives at another endpoint; set it.",
     400: "With HEAD no reason is given; most often the region or the credentials are wrong.",
     401: _CHECK_KEYS,
     403: "Check the credentials and what they may do; a wrong secret key looks like this too.",
+    404: "There is no such object, or no such bucket.",
     405: "Check the endpoint: it does not know this kind of request.",
     411: "Check the endpoint or the proxy in front of it.",
     501: "The endpoint does not implement this.",
@@ -81,7 +84,8 @@ _HINT_BY_STATUS = {
 # libcurl's codes (https://curl.se/libcurl/c/libcurl-errors.html): what it means, and what to do.
 _CERTIFICATE = (
     "the server's certificate was not accepted",
-    "Pass its authority as client_options={'root_certificate': ...}.",
+    "Check the endpoint's host name. If the authority is one of your own, pass it as "
+    "client_options={'root_certificate': ...}.",
 )
 _BY_CURL: dict[int, tuple[str, str]] = {
     1: ("the server does not speak HTTP", "Check scheme and port of the endpoint."),

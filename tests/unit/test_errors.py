@@ -105,6 +105,8 @@ def test_message_without_a_key() -> None:
         (Failure(403, "InvalidAccessKeyId"), "Check the access key id"),
         (Failure(403), "Check the credentials"),
         (Failure(400, "ExpiredToken"), "session token has expired"),
+        (Failure(404), "no such object, or no such bucket"),
+        (Failure(302), "Redirects are not followed"),
         (Failure(301, "PermanentRedirect"), "another region"),
         (Failure(403, "RequestTimeTooSkewed"), "clock"),
         (Failure(0, curl_code=6, curl_message="Could not resolve host: x"), "Check the endpoint's spelling"),
