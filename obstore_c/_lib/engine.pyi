@@ -3,8 +3,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Any, ClassVar, Final, Literal, Never, Self, TypeVar, final
 
-from obstore_c._lib.buffer import Bytes
 from typing_extensions import Buffer, disjoint_base
+
+from obstore_c._lib.buffer import Bytes
 
 _T = TypeVar("_T")
 

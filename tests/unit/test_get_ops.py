@@ -8,19 +8,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.fake_io import Answer, FakeIO, Sent, answer, run
-from unit.test_body import Server
 
 from obstore_c import exceptions as exc
 from obstore_c._ops import get as getting
 from obstore_c._ops.get import merge
 from obstore_c.store import S3Store
+from unit.fake_io import Answer, FakeIO, Sent, answer, run
+from unit.test_body import Server
 
 DATA = b"hello world"
 
 
 def backend(**config: Any) -> Any:
-    options = {"skip_signature": True, "endpoint": "https://s3.example.com", "retry_config": {"max_retries": 0}}
+    options = {
+        "skip_signature": True,
+        "endpoint": "https://s3.example.com",
+        "retry_config": {"max_retries": 0},
+    }
     return S3Store("data", **(options | config))._backend
 
 

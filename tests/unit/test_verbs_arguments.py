@@ -111,7 +111,9 @@ def test_path_may_be_of_a_subclass_of_str() -> None:
     assert store.get("a").bytes() == b"data"
 
 
-@pytest.mark.parametrize("store", [None, 1, "s3://bucket", object(), MemoryStore], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "store", [None, 1, "s3://bucket", object(), MemoryStore], ids=lambda it: type(it).__name__
+)
 @pytest.mark.parametrize("verb", [*PATH_VERBS, "list", "list_with_delimiter", "sign"])
 def test_what_is_no_store(verb: str, store: Any) -> None:
     arguments: dict[str, Any] = {"method": "GET", "paths": "a", "expires_in": HOUR}
@@ -263,7 +265,11 @@ def test_list_refuses(keywords: dict[str, Any], error: type[Exception], message:
             _call("list_with_delimiter", **keywords)
 
 
-@pytest.mark.parametrize("paths", [None, 1, b"a", {"a"}, {"a": 1}, iter(["a"]), [b"a"], ["a", None]], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "paths",
+    [None, 1, b"a", {"a"}, {"a": 1}, iter(["a"]), [b"a"], ["a", None]],
+    ids=lambda it: type(it).__name__,
+)
 def test_delete_refuses(paths: Any) -> None:
     with pytest.raises(TypeError, match="paths"):
         _call("delete", paths)

@@ -105,9 +105,12 @@ def test_a_file_that_would_block_is_not_at_its_end(parts: Any) -> None:
 def test_a_pipe_that_would_block_is_not_at_its_end() -> None:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    with open(reader, "rb", buffering=0) as file, open(writer, "wb"):
-        with pytest.raises(BlockingIOError, match="non-blocking mode"):
-            MemoryStore().put("key", file)
+    with (
+        open(reader, "rb", buffering=0) as file,
+        open(writer, "wb"),
+        pytest.raises(BlockingIOError, match="non-blocking mode"),
+    ):
+        MemoryStore().put("key", file)
 
 
 def test_a_local_file_that_is_missing(tmp_path: Path) -> None:
