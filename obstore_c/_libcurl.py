@@ -1,7 +1,8 @@
 """Finds the libcurl that the installed pycurl carries, without importing pycurl.
 
 pycurl's wheels bring a current libcurl as a shared library that pycurl's extension module depends on; a
-pycurl built from source links to the system's. Opening the extension module as a plain library leads to either.
+pycurl built from source links to the system's. Opening the extension module as a plain library leads to
+either.
 """
 
 # pathlib costs more at import than all of this.
