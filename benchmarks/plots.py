@@ -32,7 +32,7 @@ LOOKS = {
     "s3fs": ("#44AA99", "<"),
 }
 """Colour and mark of each peer."""
-OTHERS = "#9DB7C9"
+OTHERS, FLOOR_MARK = "#9DB7C9", "#222222"
 LATENCY_CASES = ("get-4k-x64", "get-4k-x64-busy", "get-4k-x512-30ms", "get-1m-x16")
 STYLE = {
     "figure.dpi": 100,
@@ -82,9 +82,20 @@ def draw(report: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     with mpl.rc_context(STYLE):
         for name, drawing in drawings.items():
             if (figure := drawing(results)) is not None:
-                written[name] = folder / f"{name}.png"
-                figure.savefig(written[name], metadata={"Software": None}, pil_kwargs={"optimize": True})
+                written[name] = _save(figure, folder / f"{name}.png")
     return written
+
+
+def _save(figure: Any, path: Path) -> Path:
+    """Write a picture with few colours, which is a third of the bytes."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    whole = BytesIO()
+    figure.savefig(whole, format="png")
+    Image.open(whole).convert("RGB").quantize(48, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path
 
 
 def _figure(width: float, height: float) -> Any:
@@ -108,22 +119,23 @@ def _overview(results: Results) -> Any:
     figure = _figure(WIDTH, 0.9 + 0.175 * len(rows))
     panels = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     columns = (
-        ("speed: times that of obstore (more is better)", lambda case: figure_of(case)),
-        ("CPU for each request: parts of obstore's (less is better)", lambda case: "cpu_us_per_unit"),
+        ("speed, obstore's is 1 (more is better)", lambda case: figure_of(case), 2.0),
+        ("CPU, obstore's is 1 (less is better)", lambda case: "cpu_us_per_unit", 1.2),
     )
-    for axes, (title, name_of) in zip(panels, columns, strict=True):
+    for axes, (title, name_of, least) in zip(panels, columns, strict=True):
         axes.set_title(title, loc="left")
         axes.grid(axis="x")
         axes.axvline(1, color=LOOKS[BASELINE][0], linewidth=1.2)
-        for place, case in enumerate(rows):
-            if case is not None:
-                _overview_bar(axes, place, results[case.name], name_of(case))
-        axes.set_xlim(0, axes.get_xlim()[1] * 1.08)
+        named = [(place, results[case.name], name_of(case)) for place, case in enumerate(rows) if case]
+        ratios = [found[OURS].ratios[name].high for _, found, name in named if name in found[OURS].ratios]
+        axes.set_xlim(0, 1.2 * max(least, *ratios))
+        for place, found, name in named:
+            _overview_bar(axes, place, found, name)
         axes.tick_params(length=0)
     panels[0].set_yticks(range(len(rows)), [case.title if case else "" for case in rows])
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
-    panels[1].plot([], [], "|", color="#555555", markersize=8, label="the floor: libcurl alone")
-    panels[1].legend(loc="lower right", handletextpad=0.2)
+    handles = [panels[1].plot([], [], "|", color=FLOOR_MARK, markersize=9, markeredgewidth=1.5)[0]]
+    figure.legend(handles, ["the floor: libcurl alone"], loc="outside lower right", handletextpad=0.1)
     return figure
 
 
@@ -132,7 +144,7 @@ def _rows(results: Results) -> list[Case | None]:
     rows: list[Case | None] = []
     for name, (_, cases) in questions().items():
         found = [case for case in cases if {OURS, BASELINE} <= set(results.get(case.name, {}))]
-        if name != "sweeps" and found:
+        if name not in ("sweeps", "startup") and found:
             rows += [*([None] if rows else []), *found]
     return rows
 
@@ -143,11 +155,13 @@ def _overview_bar(axes: Any, place: int, found: dict[str, Result], name: str) ->
         return
     axes.barh(place, ratio.median, 0.72, color=LOOKS[OURS][0])
     axes.errorbar(ratio.median, place, xerr=_error(ratio), color="#222222", linewidth=0.8)
+    end = ratio.high
     floor = found[FLOOR].ratios.get(name) if FLOOR in found else None
-    if floor:
-        axes.plot(floor.median, place, "|", color="#555555", markersize=8)
-    text = f" {number(ratio.median)}×"
-    axes.annotate(text, (ratio.high, place), va="center", fontsize=7, annotation_clip=False)
+    if floor and floor.median < axes.get_xlim()[1]:
+        axes.plot(floor.median, place, "|", color=FLOOR_MARK, markersize=9, markeredgewidth=1.5)
+        if end < floor.median < end + axes.get_xlim()[1] / 10:
+            end = floor.median  # the figure stands behind both
+    axes.annotate(f" {number(ratio.median)}×", (end, place), va="center", fontsize=7, annotation_clip=False)
 
 
 # --- one panel for each case, one bar for each peer ------------------------------------------------------
@@ -162,34 +176,38 @@ def _bars(results: Results, cases: Sequence[Case]) -> Any:
     columns = min(3, len(cases))
     lines = -(-len(cases) // columns)
     figure = _figure(WIDTH * (columns + 0.4) / 3.4, lines * (0.55 + 0.16 * len(peers)))
-    panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flat
+    panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
     for axes, case in zip(panels, cases, strict=False):
         _panel(axes, case, results[case.name], peers)
-    for axes in list(panels)[len(cases) :]:
+    for axes in panels[len(cases) :]:
         axes.set_visible(False)
     return figure
 
 
 def _panel(axes: Any, case: Case, found: dict[str, Result], peers: Sequence[str]) -> None:
     name = figure_of(case)
+    ratios = {peer: result.ratios[name] for peer, result in found.items() if name in result.ratios}
+    # The floor alone does not set the scale: where it is far off, its bar goes up to the edge.
+    edge = max(2.2, 1.35 * max(ratio.high for peer, ratio in ratios.items() if peer != FLOOR))
     for place, peer in enumerate(peers):
-        ratio = found[peer].ratios.get(name) if peer in found else None
-        if ratio is None:
+        if peer not in ratios:
             axes.text(0, place, " –", va="center", color="#777777")
             continue
+        ratio, text = ratios[peer], f" {number(ratios[peer].median)}×"
         colour = LOOKS[peer][0] if peer in (BASELINE, OURS, FLOOR) else OTHERS
-        axes.barh(place, ratio.median, 0.75, color=colour)
-        axes.errorbar(ratio.median, place, xerr=_error(ratio), color="#222222", linewidth=0.8)
-        text = f" {number(ratio.median)}×"
+        axes.barh(place, min(ratio.median, edge), 0.75, color=colour)
+        if ratio.high <= edge:
+            axes.errorbar(ratio.median, place, xerr=_error(ratio), color="#222222", linewidth=0.8)
         if peer == BASELINE:
             unit = "MB/s" if name == "mb_per_second" else f"{case.unit}/s"
             text += f"  = {number(found[peer].figures[name].median)} {unit}"
-        axes.annotate(text, (ratio.high, place), va="center", fontsize=7, annotation_clip=False)
+        where = (min(ratio.high, edge), place)
+        axes.annotate(text, where, va="center", fontsize=7, annotation_clip=False)
     axes.axvline(1, color=LOOKS[BASELINE][0], linewidth=0.8)
     axes.set_title("\n".join(textwrap.wrap(case.title, 44)), loc="left")
     axes.set_yticks(range(len(peers)), peers)
     axes.set_ylim(len(peers) - 0.4, -0.6)
-    axes.set_xlim(0, max(axes.get_xlim()[1] * 1.15, 2.2))
+    axes.set_xlim(0, edge)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(length=0)
@@ -239,10 +257,10 @@ def _latency(results: Results, runs: Sequence[Mapping[str, Any]]) -> Any:
             _line(axes, peer, [-log10(1 - q) for q in points], [value * 1e3 for value in points.values()])
         axes.set(yscale="log", ylabel="ms")
         axes.yaxis.set_major_locator(LogLocator(10, (1, 3)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.yaxis.minorticks_off()
         axes.set_title(titles[name], loc="left")
-        axes.set_xticks([0, -log10(0.5), 1, 2, 3], ["fastest", "50 %", "90 %", "99 %", "99.9 %"])
+        axes.set_xticks([0, -log10(0.5), 1, 2, 3], ["0 %", "50 %", "90 %", "99 %", "99.9 %"])
         axes.grid()
     for axes in panels[len(names) :]:
         axes.set_visible(False)

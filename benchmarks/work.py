@@ -8,6 +8,7 @@ each task or thread, the same for every peer.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -131,20 +132,30 @@ class Put(Work):
         self.bytes_per_call = case.size
         body = endpoint.file(key_of(case.size, 0)).read_bytes()
         self.sum = zlib.crc32(body)
-        keys, count = [put_key_of(case.size, n) for n in range(case.objects)], case.objects
-        ready = self._make_room if peer.wants_new_keys else lambda key: key
-        self.call = lambda number: peer.put(ready(keys[number % count]), body)
-        self.acall = lambda number: peer.aput(ready(keys[number % count]), body)
+        self.keys = [put_key_of(case.size, n) for n in range(case.objects)]
+        self.fresh = itertools.count(case.objects)
+        for path in endpoint.file(self.keys[0]).parent.iterdir():
+            os.truncate(path, 0)  # what the one before left
+        key_of_call = self._new_key if peer.wants_new_keys else self._key
+        self.call = lambda number: peer.put(key_of_call(number), body)
+        self.acall = lambda number: peer.aput(key_of_call(number), body)
 
-    def _make_room(self, key: str) -> str:
-        self.endpoint.file(key).unlink(missing_ok=True)
-        return key
+    def _key(self, number: int) -> str:
+        return self.keys[number % len(self.keys)]
+
+    def _new_key(self, number: int) -> str:
+        """A key that nobody has used yet. The oldest one goes, so that memory stays bounded."""
+        place, size = number % len(self.keys), self.case.size
+        self.endpoint.file(self.keys[place]).unlink(missing_ok=True)
+        self.keys[place] = put_key_of(size, next(self.fresh))
+        self.endpoint.file(self.keys[place]).unlink(missing_ok=True)
+        return self.keys[place]
 
     def size(self, result: Any) -> int:
         return 0
 
     def check(self, number: int, result: Any) -> None:
-        path = self.endpoint.file(put_key_of(self.case.size, number % self.case.objects))
+        path = self.endpoint.file(self._key(number))
         parts = sorted(path.parent.glob(f"{path.name}.*"), key=lambda part: int(part.suffix[1:]))
         parts = [part for part in parts if part.stat().st_size]
         checksum = 0

@@ -5,7 +5,7 @@ from benchmarks.cases import GIB, Case
 CASES = (
     Case(
         "ranges-16k-1000",
-        "1,000 random 16 KiB ranges of 1 GiB, get_ranges, coalesce=0",
+        "1,000 random 16 KiB ranges of 1 GiB",
         *("ranges", "async", 1, GIB),
         parts=1000,
         unit="range",

@@ -50,7 +50,7 @@ class Peer:
     """Why cases of a verb, or all `blocking` ones, are not measured. It stands below the tables."""
 
     wants_new_keys = False
-    """It takes nginx's 204 for a PUT over an object as a failure: the old one is removed first."""
+    """It takes nginx's 204 for a PUT over an object as a failure: each put has a key of its own."""
 
     def __init__(self, endpoint: Endpoint, case: Case) -> None:
         self.endpoint = endpoint

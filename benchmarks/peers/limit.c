@@ -83,7 +83,6 @@ static struct {
     int (*easy_setopt)(CURL *, int, ...);
     int (*easy_perform)(CURL *);
     int (*easy_getinfo)(CURL *, int, ...);
-    void (*easy_cleanup)(CURL *);
     const char *(*easy_strerror)(int);
     CURLM *(*multi_init)(void);
     int (*multi_setopt)(CURLM *, int, ...);
@@ -92,7 +91,6 @@ static struct {
     int (*multi_socket_action)(CURLM *, int, int, int *);
     int (*multi_assign)(CURLM *, int, void *);
     struct curl_message *(*multi_info_read)(CURLM *, int *);
-    int (*multi_cleanup)(CURLM *);
     void *(*slist_append)(void *, const char *);
 } curl;
 
@@ -123,9 +121,9 @@ static int load_curl(struct job *job) {
 #define NEED(name) \
     if (!(*(void **)&curl.name = dlsym(handle, "curl_" #name))) return fail(job, "no curl_" #name), -1
     NEED(global_init); NEED(easy_init); NEED(easy_setopt); NEED(easy_perform); NEED(easy_getinfo);
-    NEED(easy_cleanup); NEED(easy_strerror); NEED(multi_init); NEED(multi_setopt); NEED(multi_add_handle);
+    NEED(easy_strerror); NEED(multi_init); NEED(multi_setopt); NEED(multi_add_handle);
     NEED(multi_remove_handle); NEED(multi_socket_action); NEED(multi_assign); NEED(multi_info_read);
-    NEED(multi_cleanup); NEED(slist_append);
+    NEED(slist_append);
 #undef NEED
     return curl.global_init(3);
 }
@@ -222,21 +220,27 @@ static int on_timer(CURLM *multi, long milliseconds, void *user) {
     return 0;
 }
 
-static void run_loop(struct job *job) {
-    struct loop loop = {curl.multi_init(), epoll_create1(EPOLL_CLOEXEC), -1};
-    struct slot *slots = calloc((size_t)job->in_flight, sizeof *slots);
-    struct epoll_event events[256];
-    CURLM *multi = loop.multi;
-    int running = 0, active = 0;
+/* Handles and connections of the first run, which warms up, serve the second as well. */
+static struct loop loop = {.epoll = -1, .timer = -1};
+static struct slot *slots;
+
+static void prepare_loop(struct job *job) {
+    CURLM *multi = loop.multi = curl.multi_init();
+    loop.epoll = epoll_create1(EPOLL_CLOEXEC);
     curl.multi_setopt(multi, MOPT_SOCKETFUNCTION, on_socket);
     curl.multi_setopt(multi, MOPT_SOCKETDATA, &loop);
     curl.multi_setopt(multi, MOPT_TIMERFUNCTION, on_timer);
     curl.multi_setopt(multi, MOPT_TIMERDATA, &loop);
     curl.multi_setopt(multi, MOPT_MAXCONNECTS, (long)job->in_flight);
-    for (int64_t i = 0; i < job->in_flight; i++) {
-        prepare(job, &slots[i]);
+}
+
+static void run_loop(struct job *job) {
+    struct epoll_event events[256];
+    int running = 0, active = 0;
+    if (!loop.multi) prepare_loop(job);
+    CURLM *multi = loop.multi;
+    for (int64_t i = 0; i < job->in_flight; i++)
         if (aim(&slots[i])) curl.multi_add_handle(multi, slots[i].easy), active++;
-    }
     while (active) {
         double left = loop.timer < 0 ? 1 : loop.timer - now();
         int ready = epoll_wait(loop.epoll, events, 256, left <= 0 ? 0 : (int)(left * 1e3) + 1);
@@ -261,17 +265,11 @@ static void run_loop(struct job *job) {
             else active--;
         }
     }
-    for (int64_t i = 0; i < job->in_flight; i++) curl.easy_cleanup(slots[i].easy);
-    curl.multi_cleanup(multi);
-    close(loop.epoll);
-    free(slots);
 }
 
 static void *run_thread(void *argument) {
-    struct slot slot = {0};
-    prepare(argument, &slot);
-    while (aim(&slot)) finish(&slot, curl.easy_perform(slot.easy));
-    curl.easy_cleanup(slot.easy);
+    struct slot *slot = argument;
+    while (aim(slot)) finish(slot, curl.easy_perform(slot->easy));
     return NULL;
 }
 
@@ -279,12 +277,17 @@ int limit_run(struct job *job) {
     pthread_t threads[256];
     job->error[0] = 0;
     if (!curl.global_init && load_curl(job)) return -1;
+    if (!slots) {
+        int64_t count = job->threads ? job->threads : job->in_flight;
+        slots = calloc((size_t)count, sizeof *slots);
+        for (int64_t i = 0; i < count; i++) prepare(job, &slots[i]);
+    }
     atomic_store(&next_call, 0);
     atomic_store(&finished, 0);
     deadline = now() + job->seconds;
     if (!job->threads) run_loop(job);
     else {
-        for (int64_t i = 0; i < job->threads; i++) pthread_create(&threads[i], NULL, run_thread, job);
+        for (int64_t i = 0; i < job->threads; i++) pthread_create(&threads[i], NULL, run_thread, &slots[i]);
         for (int64_t i = 0; i < job->threads; i++) pthread_join(threads[i], NULL);
     }
     job->calls = atomic_load(&finished) / job->batch;
