@@ -169,7 +169,7 @@ def short_table(
                 figure = figure_of(case)
                 unit = " MB/s" if figure == "mb_per_second" else f" {case.unit}/s"
                 ratios = (ours.ratios.get(each) for each in (figure, "cpu_us_per_unit", "peak_rss_mib"))
-                rows.append([case.title, number(ours.figures[figure].median) + unit, *map(times, ratios)])
+                rows.append([case.title, spread(ours.figures[figure]) + unit, *map(times, ratios)])
     lines = [*_picture(pictures or {}, "overview"), *_table(head, rows)]
     return "\n".join([*lines, "", f"<sub>{conditions(report)}</sub>"])
 
