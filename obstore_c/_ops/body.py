@@ -30,8 +30,9 @@ Memory: TypeAlias = "Slab | Chunk | Buffer"
 
 # Pieces that are being filled while the reader works on the one before: bounds what a slow reader costs.
 AHEAD = 2
-# Results of get that nobody reads yet and that keep their connection. Were there as many as the engine allows
-# transfers, no other one could start: a thousand gathered gets of large objects would never end.
+# Bodies that nobody reads at the moment and that keep their connection. Were there as many as the engine
+# allows transfers, no other one could start: a thousand gathered gets of large objects, or three hundred
+# streams read in turn, would never end.
 PARKED_AT_MOST = 64
 # What a reader gets at a time who leaves the choice to us.
 PIECE_SIZE = 8 << 20
@@ -147,10 +148,15 @@ class Download:
 
     def park(self) -> None:
         """Wait for a reader. Where too many wait already, give the transfer up; the reader gets a new one."""
+        if self._over or self._transfer is None:
+            return
         if len(_parked) < PARKED_AT_MOST or self.etag is None:
             _parked.add(id(self))
-        else:
-            self._stop()
+            return
+        self._stop()
+        self._stale = True
+        while self._pieces and not self._pieces[-1].filled:
+            self._planned -= len(self._pieces.pop().view)
 
     def __del__(self) -> None:
         _parked.discard(id(self))
@@ -176,6 +182,7 @@ class Download:
         if self._transfer is not None:
             self._transfer.keep_going()  # the next chunks arrive while the reader works on this one
         piece = await self._read(io, size, AHEAD, Chunk)
+        self.park()
         if piece is None:
             return None
         assert isinstance(piece.memory, Chunk)
@@ -185,6 +192,7 @@ class Download:
         if self._transfer is not None and not 0 <= self.length < _WORTH_A_THREAD:
             self._transfer.keep_going()
         piece = await self._read(io, PIECE_SIZE, AHEAD, Slab)
+        self.park()
         return None if piece is None else piece.view[: piece.filled]
 
     async def read_into(self, io: IO, memory: memoryview, fed: int = 0) -> int:

@@ -339,6 +339,25 @@ def test_results_that_nobody_reads_do_not_keep_all_connections(monkeypatch: pyte
     assert [sent.transfer.cancelled for sent in io.sent[5:]] == [False] * 3
 
 
+@pytest.mark.parametrize("announced", [True, False], ids=["known-length", "unknown-length"])
+@pytest.mark.parametrize("ignores", [False, True], ids=["ranges", "no-ranges"])
+def test_streams_read_in_turn_do_not_keep_all_connections(
+    monkeypatch: pytest.MonkeyPatch, announced: bool, ignores: bool
+) -> None:
+    monkeypatch.setattr("obstore_c._ops.body.PARKED_AT_MOST", len(body._parked) + 2)
+    server = Server()
+    server.announces_length, server.ignores_ranges = announced, ignores
+    io = FakeIO(server)
+    streams: list[Any] = [run(backend().get(io, "k", None))._take() for _ in range(5)]
+    found = [b""] * 5
+    for _ in range(5):
+        for i, stream in enumerate(streams):
+            found[i] += run(stream.read_chunk(io, 5000)) or b""
+            kept = sum(each._transfer is not None and not each._over for each in streams)
+            assert kept <= 2
+    assert found == [DATA] * 5
+
+
 def test_result_that_is_dropped_makes_room() -> None:
     before = len(body._parked)
     _, result = opened(Server())
