@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _DEFAULT_CHUNK_SIZE = 10 * 1024 * 1024
+# Over the network: every chunk is handed over by itself, and a smaller one is not worth what that costs.
+_LEAST_CHUNK_SIZE = 64 * 1024
 
 
 class GetResult:
@@ -118,15 +120,17 @@ class GetResult:
         """Return the bytes as a stream of chunks. Memory in use is bounded, however large the object.
 
         Args:
-            min_chunk_size: the size of every chunk but the last, in bytes; 0 leaves the choice to this
-                package.
+            min_chunk_size: the least size of every chunk but the last, in bytes; 0 leaves the choice to this
+                package. Chunks are no larger than that, or 64 KiB if that is more.
 
         Raises:
             ValueError: the bytes have been taken before.
         """
         size = check_count("min_chunk_size", min_chunk_size) or _DEFAULT_CHUNK_SIZE
         body = self._take()
-        return BytesStream(CollectedBody(body) if isinstance(body, Bytes) else body, size)
+        if isinstance(body, Bytes):
+            return BytesStream(CollectedBody(body), size)
+        return BytesStream(body, max(size, _LEAST_CHUNK_SIZE))
 
     def __iter__(self) -> BytesStream:
         """Stream with chunks of the default size, 10 MiB."""
