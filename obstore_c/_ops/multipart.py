@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from obstore_c._payload import Piece, Source
     from obstore_c._put import PutResult
 
-_MIB = 1 << 20
 # Parts of what is in memory anyway: larger ones mean fewer requests, and cost nothing.
-_LARGE_PART = 16 * _MIB
+_LARGE_PART = 16 << 20
 # Shorter bodies are hashed in the event loop (`_ops/put.py`).
-_HASH_ASIDE = 2 * _MIB
+_HASH_ASIDE = 2 << 20
 # Seconds before each attempt to abort. Somebody waits for the exception, so there are not many.
 _ABORT_DELAYS = (0.0, 0.2, 1.0)
 # How fast parts grow when nobody knows how long the object will be: see `growing_part_size`.
@@ -75,8 +74,6 @@ def part_size(client: Client, total: int, options: PutOptions, *, in_memory: boo
     if in_memory:
         rounds = -(-total // (_LARGE_PART * options.max_concurrency)) or 1
         size = max(size, -(-total // (rounds * options.max_concurrency)))
-    if size > options.chunk_size:
-        size = -(-size // _MIB) * _MIB
     return min(size, client.part_bytes_at_most)
 
 
@@ -201,8 +198,9 @@ class Upload:
         """Find out what to make of a failed attempt to complete; None: repeat it if that is allowed."""
         failure = client.failure(request, response)
         if client.upload_is_gone(failure):
-            # An earlier attempt may have worked, though its answer was lost.
-            if attempts.made > 1 and (found := await self._completed_before(io)):
+            # An earlier attempt may have worked, though its answer was lost. It need not be one of ours: libcurl
+            # repeats by itself what was sent on a kept connection that turned out to be closed.
+            if (found := await self._completed_before(io)) is not None:
                 return found
             raise GenericError(str(attempts.error(request, failure)))
         if failure.status == 409 and not request.idempotent:
