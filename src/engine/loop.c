@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "delays.h"
+#include "fork.h"
 #include "handles.h"
 #include "hosts.h"
 
@@ -438,8 +439,10 @@ static int wait_ms(const oc_loop *loop, bool keeps_things)
 
 static void keep_house(oc_loop *loop)
 {
+    oc_work_begin();
     oc_pool_trim(oc_now_us() - KEEP_SLABS_US);
     oc_handles_drop_retired(loop);
+    oc_work_end();
 }
 
 /* `limit_ms` bounds the wait; -1: nothing does. */
@@ -520,17 +523,27 @@ static bool is_stopping(oc_loop *loop)
 
 static void end(oc_loop *loop)
 {
+    oc_work_begin();
     fail_everything(loop, loop->broken ? OC_CODE_ENGINE_DEAD : OC_CODE_ENGINE_STOPPED);
     release(loop);
+    oc_work_end();
+}
+
+/* The first three steps. */
+static void turn(oc_loop *loop)
+{
+    oc_work_begin();
+    take_new_work(loop);
+    drive(loop);
+    hand_over(loop);
+    oc_work_end();
 }
 
 static oc_thread_result OC_THREAD_CALL run(void *argument)
 {
     oc_loop *loop = argument;
     while (!is_stopping(loop) && !loop->broken) {
-        take_new_work(loop);
-        drive(loop);
-        hand_over(loop);
+        turn(loop);
         wait_for_events(loop, -1);
     }
     end(loop);
@@ -567,9 +580,7 @@ bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms)
     }
     int64_t end_us = oc_now_us() + wait_ms * 1000;
     for (;;) {
-        take_new_work(loop);
-        drive(loop);
-        hand_over(loop);
+        turn(loop);
         int64_t left_us = end_us - oc_now_us();
         if (oc_mailbox_wait(mailbox, 0) || left_us <= 0 || loop->broken || loop->reserved || is_stopping(loop)) {
             break;

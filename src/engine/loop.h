@@ -83,7 +83,7 @@ int oc_loop_start_thread(oc_loop *loop);
  * when another thread has the seat: it will hand over. */
 bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms);
 
-/* Lets a loop that nobody drives obey its commands at once. */
+/* Lets a loop that nobody drives obey its commands at once. With the interpreter's lock, or where nobody forks. */
 void oc_loop_poke(oc_loop *loop);
 
 /* Fails everything pending, ends the thread or waits until nobody drives, and frees what the loop owns but the structure

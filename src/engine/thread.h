@@ -43,6 +43,7 @@ static inline int oc_thread_start(oc_thread *thread, oc_thread_result(OC_THREAD_
     return *thread == NULL ? -1 : 0;
 }
 static inline void oc_thread_yield(void) { SwitchToThread(); }
+static inline void oc_thread_pause_us(int microseconds) { Sleep((DWORD)((microseconds + 999) / 1000)); }
 static inline void oc_thread_join(oc_thread thread)
 {
     WaitForSingleObject(thread, INFINITE);
@@ -121,6 +122,11 @@ static inline int oc_thread_start(oc_thread *thread, oc_thread_result (*run)(voi
     return failed ? -1 : 0;
 }
 static inline void oc_thread_yield(void) { sched_yield(); }
+static inline void oc_thread_pause_us(int microseconds)
+{
+    struct timespec pause = {microseconds / 1000000, microseconds % 1000000 * 1000L};
+    nanosleep(&pause, NULL);
+}
 static inline void oc_thread_join(oc_thread thread) { pthread_join(thread, NULL); }
 
 #endif

@@ -2,7 +2,11 @@
 #include "harness.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
+
+#include "fork.h"
 
 static void delayed_start_waits_and_can_be_cancelled(void)
 {
@@ -333,6 +337,70 @@ static void dead_loop_fails_everything_with_its_cause(void)
     oc_mailbox_unref(mailbox);
 }
 
+/* ---- Forks ---- */
+
+static atomic_bool worked;
+
+static void *work(void *milliseconds)
+{
+    oc_work_begin();
+    sleep_ms((int)(intptr_t)milliseconds);
+    worked = true;
+    oc_work_end();
+    return NULL;
+}
+
+static void fork_waits_for_work_and_work_for_forks(void)
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, work, (void *)(intptr_t)50), 0);
+    sleep_ms(20);
+    CHECK(!worked);
+    oc_fork_prepare();
+    CHECK(worked);
+    pthread_join(thread, NULL);
+
+    worked = false;
+    CHECK_EQUAL(pthread_create(&thread, NULL, work, (void *)0), 0);
+    sleep_ms(30);
+    CHECK(!worked);
+    oc_fork_prepare(); /* of another thread */
+    oc_fork_done_in_parent();
+    sleep_ms(5);
+    CHECK(!worked);
+    oc_fork_done_in_parent();
+    pthread_join(thread, NULL);
+    CHECK(worked);
+
+    /* Neither waits for ever. */
+    int64_t started = oc_now_us();
+    oc_work_begin();
+    oc_fork_prepare();
+    oc_work_end();
+    oc_work_begin();
+    oc_work_end();
+    CHECK(oc_now_us() - started < 10000000);
+    oc_fork_done_in_child();
+    oc_fork_prepare();
+    oc_fork_done_in_parent();
+}
+
+static void engine_pauses_for_a_fork(void)
+{
+    oc_mailbox *mailbox = oc_mailbox_new(-1);
+    engine_start(2, 8);
+    for (int i = 0; i < 50; i++) {
+        oc_transfer *transfer = begin(mailbox, (ask){.path = "/bytes/1000"});
+        oc_fork_prepare();
+        oc_fork_done_in_parent();
+        wait_for(mailbox, transfer, OC_EVENT_DONE);
+        check_body(transfer, 1000);
+        end(transfer);
+    }
+    engine_end();
+    oc_mailbox_unref(mailbox);
+}
+
 const test_case life_cases[] = {
     {"delayed_start_waits_and_can_be_cancelled", delayed_start_waits_and_can_be_cancelled},
     {"cancelled_transfer_closes_its_connection", cancelled_transfer_closes_its_connection},
@@ -345,6 +413,8 @@ const test_case life_cases[] = {
     {"stop_fails_everything_pending", stop_fails_everything_pending},
     {"engine_starts_again_with_the_same_profiles", engine_starts_again_with_the_same_profiles},
     {"handles_of_a_retired_profile_are_freed", handles_of_a_retired_profile_are_freed},
+    {"fork_waits_for_work_and_work_for_forks", fork_waits_for_work_and_work_for_forks},
+    {"engine_pauses_for_a_fork", engine_pauses_for_a_fork},
     {"dead_loop_fails_everything_with_its_cause", dead_loop_fails_everything_with_its_cause},
     {NULL, NULL},
 };

@@ -142,6 +142,28 @@ def test_fork_while_other_threads_transfer(busy: FaultServer) -> None:
     assert failures == []
 
 
+def test_fork_while_other_threads_are_inside_libcurl() -> None:
+    # curl_easy_init takes a lock that stays taken in a child forked at that moment.
+    stop = threading.Event()
+
+    def refused() -> None:
+        assert blocking("http://127.0.0.1:1", profile=engine.Profile({})).curl_code == 7
+
+    def work() -> None:
+        while not stop.is_set():
+            refused()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert [in_child(refused) for _ in range(150)] == [0] * 150
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_fork_from_a_thread_and_from_a_child(busy: FaultServer) -> None:
     check_answers(busy)
     statuses: list[int] = []

@@ -173,6 +173,7 @@ def _after_fork():
     _engine = NULL
     _stopping = False
     _generation += 1
+    oc_fork_done_in_child()
     oc_engine_after_fork()
     _orphans = oc_mailbox_new(-1)  # the parent's may be locked by a thread that does not exist here
     _idle_ios.clear()
@@ -180,8 +181,16 @@ def _after_fork():
     _loop_ios = _get_running_loop = None
 
 
+def _before_fork():
+    oc_fork_prepare()
+
+
+def _after_fork_in_parent():
+    oc_fork_done_in_parent()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 
 
 # ---- Options shared by a store's transfers ----

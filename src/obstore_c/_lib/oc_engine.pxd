@@ -93,6 +93,12 @@ cdef extern from "loop.h" nogil:
     void oc_loop_submit(oc_loop* loop, oc_transfer* transfer)
 
 
+cdef extern from "fork.h" nogil:
+    void oc_fork_prepare()
+    void oc_fork_done_in_parent()
+    void oc_fork_done_in_child()
+
+
 cdef extern from "callers.h" nogil:
     oc_loop* oc_caller_loop_new()
     void oc_caller_loop_free(oc_loop* loop)
