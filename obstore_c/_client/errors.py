@@ -231,7 +231,7 @@ def error(request: Request, failure: Failure, *, where: str, attempts: int, elap
         kind = AlreadyExistsError
     tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     hint = f". {failure.hint}" if failure.hint else "."
-    subject = f"{_VERB.get(verb, verb)} {path_of(request)}" if request.key else verb
+    subject = _subject(request, _VERB.get(verb, verb))
     return kind(f"{subject} in {where} failed: {failure.said} ({tries}, {elapsed:.3g} s){hint}")
 
 
@@ -242,7 +242,11 @@ def path_of(request: Request) -> str:
 
 def wrong_answer(request: Request, where: str, what: str) -> GenericError:
     """The exception for an answer that is no failure by itself, but not what was asked for."""
-    return GenericError(f"{request.verb} {path_of(request)} in {where} failed: {what}.")
+    return GenericError(f"{_subject(request, request.verb)} in {where} failed: {what}.")
+
+
+def _subject(request: Request, verb: str) -> str:
+    return f"{verb} {path_of(request)}" if request.key else verb
 
 
 _VERB = {

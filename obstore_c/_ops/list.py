@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from obstore_c._backend import common_prefix, segment_prefix
+from obstore_c._client.errors import wrong_answer
 from obstore_c._ops.retry import begin, is_good, recover
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Pager:
         if not is_good(request, response, client):
             _, response = await recover(io, client, request, transfer, response)
         page = client.listed(response)
+        if page.token is not None and page.token == self._token:
+            raise wrong_answer(request, client.where, "the server sent the same page again")
         self._token = page.token
         if page.token is not None:
             self._begin(io, background=True)

@@ -83,6 +83,24 @@ def test_listing_that_is_none(
         call(make_store(), "list_with_delimiter")
 
 
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("", "no NextContinuationToken"),
+        ("<NextContinuationToken/>", "no NextContinuationToken"),
+        ("<NextContinuationToken>x</NextContinuationToken>", "list in bucket .* the same page again"),
+    ],
+    ids=["no-token", "empty-token", "same-token"],
+)
+def test_listing_without_a_way_on_is_neither_cut_short_nor_endless(
+    fault_server: FaultServer, make_store: MakeStore, call: Call, token: str, message: str
+) -> None:
+    page = f"<ListBucketResult><IsTruncated>true</IsTruncated>{token}</ListBucketResult>".encode()
+    fault_server.script(lambda _: ok(page))
+    with pytest.raises(exc.GenericError, match=message):
+        call(make_store(), "list_with_delimiter")
+
+
 # --- endpoints --------------------------------------------------------------------------------------------
 
 

@@ -67,13 +67,21 @@ def test_list_common_prefixes_are_not_the_page_prefix() -> None:
             "a&b==",
         ),
         ("<IsTruncated>false</IsTruncated><NextContinuationToken>x</NextContinuationToken>", None),
-        ("<IsTruncated>true</IsTruncated>", None),
     ],
-    ids=["more", "last", "no-token"],
+    ids=["more", "last"],
 )
 def test_list_token(head: str, token: str | None) -> None:
     assert xml.parse_list(listing(head=head), "").token == token
     assert xml.parse_list(listing(contents("a"), head), "").token == token
+
+
+@pytest.mark.parametrize(
+    "token", ["", "<NextContinuationToken></NextContinuationToken>", "<NextMarker>a</NextMarker>"]
+)
+def test_list_that_is_cut_off_without_a_token_is_refused(token: str) -> None:
+    """A server that answers with ListObjects' first version would else give its first 1,000 keys for all."""
+    with pytest.raises(xml.XMLError, match="no NextContinuationToken"):
+        xml.parse_list(listing(contents("a"), "<IsTruncated>true</IsTruncated>" + token), "")
 
 
 @pytest.mark.parametrize("position", ["before", "after"])

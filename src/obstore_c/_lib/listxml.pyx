@@ -305,6 +305,8 @@ def parse_list(body, str prefix=""):
         PyBuffer_Release(&view)
     if listing.root != "ListBucketResult":
         raise ValueError(f"it is <{listing.root}>, not a listing")
+    if listing.truncated and not listing.token:
+        raise ValueError("there is more of it, but no NextContinuationToken: the server knows no ListObjectsV2")
     return listing.objects, listing.prefixes, listing.token if listing.truncated else None
 
 
