@@ -277,7 +277,7 @@ class S3Client:
     def deleted(self, response: Response) -> list[tuple[str, str, str]]:
         """The keys that DeleteObjects left, with code and message."""
         body = bytes(response.body)
-        if b"<Error>" not in body:
+        if b"Error>" not in body:  # the end of the tag, whatever namespace or attributes its start has
             return []
         cut = len(self._prefix)
         errors = xml.parse(body).all("Error")

@@ -318,6 +318,14 @@ def test_delete_many_sends_what_was_left_again_beside_what_was_refused() -> None
     assert b"<Key>l</Key>" in (io.sent[1].body or b"")
 
 
+@pytest.mark.parametrize("tag", ["Error", "s3:Error", "Error xmlns=''"])
+def test_delete_many_finds_a_refused_key_however_it_is_written(tag: str) -> None:
+    refused = f"<{tag}><Key>l</Key><Code>AccessDenied</Code></{tag.partition(' ')[0]}>"
+    body = f'<DeleteResult xmlns:s3="x">{refused}</DeleteResult>'.encode()
+    with pytest.raises(exc.PermissionDeniedError, match="delete 'l'"):
+        run(OPERATIONS["delete_many"](backend(), FakeIO(answer(200, body))))
+
+
 def test_delete_many_gives_up_some_day() -> None:
     left = b"<DeleteResult><Error><Key>l</Key><Code>SlowDown</Code></Error></DeleteResult>"
     io = FakeIO(lambda _: answer(200, left))
