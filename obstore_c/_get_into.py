@@ -34,9 +34,9 @@ def get_into(
         store: the store to read from.
         path: the object's key.
         buffer: anything writable and contiguous, of whatever item type: a `bytearray`, a `memoryview`, a
-            NumPy array, pinned memory. It is filled from its start; what is behind the object's last byte
-            stays as it is. Don't touch it until the call is over. After an exception its content is
-            undefined, and nothing is written into it any more.
+            NumPy array, pinned memory. It is filled from its start; what is behind the last byte stays as it
+            is, unless a server ignores a `range`. Don't touch it until the call is over. After an exception
+            its content is undefined, and nothing is written into it any more.
 
     Keyword Args:
         options: conditions, a range, a version: see `GetOptions`.

@@ -144,12 +144,13 @@ class Window:
         """End what is under way. Idempotent."""
         for part in self._parts:
             part.transfer.cancel()
+            _under_way.discard(id(part))
         self._parts.clear()
 
     async def let_go(self) -> None:
         """End what is under way, and wait until nothing is written into its memory any more."""
         transfers = [part.transfer for part in self._parts]
-        self._parts.clear()
+        self.stop()
         await let_go(*transfers)
 
     def _top_up(self, io: IO) -> None:
