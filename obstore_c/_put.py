@@ -70,15 +70,18 @@ def put(
         path: the object's key.
         file: its bytes. A buffer (`bytes`, `bytearray`, `memoryview`, a NumPy array, ...) is sent from where
             it is and must not be changed meanwhile. A binary file is read from its current position. A `Path`
-            (or a `str`) names a local file. An iterator yields buffers.
+            (or a `str`) names a local file. An iterator yields buffers, which it may use again.
 
     Keyword Args:
         attributes: headers and metadata to store with the object: see `Attributes`.
         tags: tags to store with the object.
         mode: what to do if there is an object already: see `PutMode`. By default it is replaced.
-        use_multipart: whether to upload in parts. By default that depends on the size.
-        chunk_size: the least size of such a part, in bytes.
-        max_concurrency: how many parts may be on their way at once.
+        use_multipart: whether to upload in parts, several at a time. By default that depends on the size: more
+            than 16 MiB, or than `chunk_size` if that is larger or nobody knows the size. False reads all of
+            `file` into memory first. See docs/uploads.md.
+        chunk_size: the least size of such a part, in bytes. S3 wants 5 MiB at least.
+        max_concurrency: how many parts may be on their way at once. What is no buffer takes `chunk_size` bytes
+            of memory for each of them, and for one more.
 
     Returns:
         The new object's e_tag and version.
@@ -86,6 +89,8 @@ def put(
     Raises:
         AlreadyExistsError: `mode` is "create" and there is an object already.
         PreconditionError: `mode` is a version and the object has another.
+        GenericError: the server or the network failed, or a local file changed its length meanwhile. Nothing
+            was stored.
         TypeError: `file` has no bytes, or something else has the wrong type.
 
     Example:

@@ -198,8 +198,8 @@ class Upload:
         """Find out what to make of a failed attempt to complete; None: repeat it if that is allowed."""
         failure = client.failure(request, response)
         if client.upload_is_gone(failure):
-            # An earlier attempt may have worked, though its answer was lost. It need not be one of ours: libcurl
-            # repeats by itself what was sent on a kept connection that turned out to be closed.
+            # An earlier attempt may have worked, though its answer was lost. It need not be one of ours:
+            # libcurl repeats by itself what it sent on a kept connection that turned out to be closed.
             if (found := await self._completed_before(io)) is not None:
                 return found
             raise GenericError(str(attempts.error(request, failure)))
