@@ -76,12 +76,12 @@ def put(
         attributes: headers and metadata to store with the object: see `Attributes`.
         tags: tags to store with the object.
         mode: what to do if there is an object already: see `PutMode`. By default it is replaced.
-        use_multipart: whether to upload in parts, several at a time. By default that depends on the size: more
-            than 16 MiB, or than `chunk_size` if that is larger or nobody knows the size. False reads all of
-            `file` into memory first. See docs/uploads.md.
+        use_multipart: whether to upload in parts, several at a time. By default that depends on the size:
+            more than 16 MiB, or than `chunk_size` if that is larger or nobody knows the size. False reads all
+            of `file` into memory first. See docs/uploads.md.
         chunk_size: the least size of such a part, in bytes. S3 wants 5 MiB at least.
-        max_concurrency: how many parts may be on their way at once. What is no buffer takes `chunk_size` bytes
-            of memory for each of them, and for one more.
+        max_concurrency: how many parts may be on their way at once. What is no buffer takes `chunk_size`
+            bytes of memory for each of them, and for one more.
 
     Returns:
         The new object's e_tag and version.
