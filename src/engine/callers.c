@@ -1,6 +1,7 @@
 #include "callers.h"
 
-/* Transfers at a time, and connections kept: a caller starts one, the further ones of its operation go to the engine. */
+/* Transfers at a time, and connections kept: a caller starts one, the further ones of its operation go to the
+ * engine. */
 enum { CALLER_MAX_ACTIVE = 4 };
 
 /* Each has three descriptors of its own. Callers beyond that many are served by the engine's threads. */

@@ -1,5 +1,5 @@
-/* The loops of callers that block: made without a thread, driven by whoever waits, known here so that they end before
- * the process does. Any thread. */
+/* The loops of callers that block: made without a thread, driven by whoever waits, known here so that they
+ * end before the process does. Any thread. */
 #ifndef OC_CALLERS_H
 #define OC_CALLERS_H
 
@@ -11,7 +11,8 @@ oc_loop *oc_caller_loop_new(void);
 /* Stops the loop and frees it. Nobody drives it any more, and no transfer of it is left but orphans. */
 void oc_caller_loop_free(oc_loop *loop);
 
-/* Fails everything pending in all of them, and waits until nobody drives. They refuse what is submitted afterwards. */
+/* Fails everything pending in all of them, and waits until nobody drives. They refuse what is submitted
+ * afterwards. */
 void oc_caller_loops_stop(void);
 
 /* In a forked child: forget the parent's. */

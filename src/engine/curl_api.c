@@ -39,10 +39,7 @@ static void *library_open(const char *path, char *error, size_t error_size)
 }
 
 /* A handle's own dependencies are searched too: this is how pycurl's extension leads to its libcurl. */
-static void *library_symbol(void *library, const char *name)
-{
-    return dlsym(library, name);
-}
+static void *library_symbol(void *library, const char *name) { return dlsym(library, name); }
 
 #endif
 
@@ -55,7 +52,8 @@ static int check_version(char *error, size_t error_size)
         return -1;
     }
     if (!(info->features & OC_CURL_VERSION_THREADSAFE)) {
-        snprintf(error, error_size, "its libcurl %s was built without thread-safe initialisation", info->version);
+        snprintf(error, error_size, "its libcurl %s was built without thread-safe initialisation",
+                 info->version);
         return -1;
     }
     return 0;
@@ -67,12 +65,14 @@ int oc_curl_load(const char *path, char *error, size_t error_size)
     if (library == NULL) {
         return -1;
     }
-#define X(type, name, arguments)                                                                                      \
-    *(void **)&oc_curl.name = library_symbol(library, "curl_" #name);                                                 \
-    if (oc_curl.name == NULL) {                                                                                       \
-        snprintf(error, error_size, "%s has no function curl_" #name ": libcurl is missing or older than "           \
-                 OC_CURL_MINIMUM_TEXT, path);                                                                         \
-        return -1;                                                                                                    \
+#define X(type, name, arguments)                                             \
+    *(void **)&oc_curl.name = library_symbol(library, "curl_" #name);        \
+    if (oc_curl.name == NULL) {                                              \
+        snprintf(error, error_size,                                          \
+                 "%s has no function curl_" #name                            \
+                 ": libcurl is missing or older than " OC_CURL_MINIMUM_TEXT, \
+                 path);                                                      \
+        return -1;                                                           \
     }
     OC_CURL_FUNCTIONS(X)
 #undef X

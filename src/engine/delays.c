@@ -21,7 +21,8 @@ static void sift_down(oc_loop *loop, oc_transfer *transfer, size_t index)
 {
     for (;;) {
         size_t child = index * 2 + 1;
-        if (child + 1 < loop->delayed_count && loop->delayed[child + 1]->due_us < loop->delayed[child]->due_us) {
+        if (child + 1 < loop->delayed_count &&
+            loop->delayed[child + 1]->due_us < loop->delayed[child]->due_us) {
             child++;
         }
         if (child >= loop->delayed_count || loop->delayed[child]->due_us >= transfer->due_us) {

@@ -9,15 +9,15 @@
 #include <sys/resource.h>
 #endif
 
-/* Below this many transfers a loop keeps getting work: they share its connections, and another thread would only
- * compete for the processor. */
+/* Below this many transfers a loop keeps getting work: they share its connections, and another thread would
+ * only compete for the processor. */
 enum { SPREAD_ABOVE = 16 };
 
 /* The engine to stop before libcurl's and OpenSSL's own exit handlers run; see stop_at_exit. */
 static oc_engine *running;
 
-/* Registered after libcurl and OpenSSL were initialised, so it runs before their exit handlers: a thread that still
- * drives connections then would use what they freed. */
+/* Registered after libcurl and OpenSSL were initialised, so it runs before their exit handlers: a thread that
+ * still drives connections then would use what they freed. */
 static void stop_at_exit(void)
 {
     if (running != NULL) {

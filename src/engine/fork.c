@@ -13,7 +13,8 @@ static _Atomic int forking;
 void oc_work_begin(void)
 {
     int64_t give_up = 0;
-    working++; /* first, then look: a fork does it the other way round, so that one of the two sees the other */
+    working++; /* first, then look: a fork does it the other way round, so that one of the two sees the other
+                */
     while (forking > 0) {
         int64_t now = oc_now_us();
         give_up = give_up ? give_up : now + LONGEST_WAIT_US;

@@ -4,7 +4,8 @@
 
 #include "loop.h"
 
-/* NULL: libcurl's code is in `code`, and the number of the option that it refused in `failed_option` (else 0). */
+/* NULL: libcurl's code is in `code`, and the number of the option that it refused in `failed_option` (else
+ * 0). */
 oc_handle *oc_handle_get(oc_loop *loop, oc_profile *profile, int *code, int *failed_option);
 void oc_handle_put(oc_loop *loop, oc_handle *handle);
 

@@ -1,12 +1,12 @@
-/* The queue in front of libcurl: per host, so that one busy host neither opens sockets without end nor starves others.
- * Loop's thread only, unless stated otherwise. */
+/* The queue in front of libcurl: per host, so that one busy host neither opens sockets without end nor
+ * starves others. Loop's thread only, unless stated otherwise. */
 #ifndef OC_HOSTS_H
 #define OC_HOSTS_H
 
 #include "loop.h"
 
-/* How many transfers to its host this loop may run at a time: the loops keep the cap together, and of a small one the
- * last loops get nothing. Any thread. */
+/* How many transfers to its host this loop may run at a time: the loops keep the cap together, and of a small
+ * one the last loops get nothing. Any thread. */
 int oc_host_share(const oc_loop *loop, const oc_transfer *transfer);
 
 /* Puts the transfer at the end of its host's queue. Returns 0, or -1: no memory. */

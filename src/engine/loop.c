@@ -9,7 +9,8 @@
 #include "handles.h"
 #include "hosts.h"
 
-/* A loop with nothing to do looks this often for memory and handles to give back, and keeps what was used since. */
+/* A loop with nothing to do looks this often for memory and handles to give back, and keeps what was used
+ * since. */
 enum { HOUSEKEEPING_MS = 2000, KEEP_SLABS_US = 4000000, SIGNALS_AT_ONCE = 32 };
 
 /* ---- A transfer's end ---- */
@@ -176,8 +177,8 @@ static void start(oc_loop *loop, oc_transfer *transfer)
         code = start_on(loop, transfer, handle);
     } else if (failed_option != 0) {
         char message[OC_CURL_ERROR_SIZE];
-        int size = snprintf(message, sizeof message, "libcurl refuses option %d of client_options: %s", failed_option,
-                            oc_curl.easy_strerror(code));
+        int size = snprintf(message, sizeof message, "libcurl refuses option %d of client_options: %s",
+                            failed_option, oc_curl.easy_strerror(code));
         transfer->message = size > 0 ? calloc(1, sizeof message) : NULL;
         if (transfer->message != NULL) {
             memcpy(transfer->message, message, sizeof message);
@@ -325,7 +326,8 @@ static void act(oc_loop *loop, oc_curl_socket fd, int events)
     int code = oc_curl.multi_socket_action(loop->multi, fd, events, &running);
     if (code != 0 && !loop->broken) {
         loop->broken = true;
-        snprintf(loop->cause, sizeof loop->cause, "libcurl's multi handle failed: %s", oc_curl.multi_strerror(code));
+        snprintf(loop->cause, sizeof loop->cause, "libcurl's multi handle failed: %s",
+                 oc_curl.multi_strerror(code));
     }
 }
 
@@ -372,8 +374,8 @@ static void inbox_unlink_locked(oc_loop *loop, oc_transfer *transfer)
     transfer->in_inbox = false;
 }
 
-/* Posts one ready transfer; its creator may free it right after. Returns the mailbox to signal (with a reference), or
- * NULL. */
+/* Posts one ready transfer; its creator may free it right after. Returns the mailbox to signal (with a
+ * reference), or NULL. */
 static oc_mailbox *post_locked(oc_loop *loop, oc_transfer *transfer)
 {
     int events = transfer->pending_events;
@@ -476,7 +478,8 @@ static void wait_for_events(oc_loop *loop, int64_t limit_ms)
 
 /* ---- The thread ---- */
 
-/* Ends everything the loop owns; what arrives meanwhile is ended too, until the inbox is seen empty and closed. */
+/* Ends everything the loop owns; what arrives meanwhile is ended too, until the inbox is seen empty and
+ * closed. */
 static void fail_everything(oc_loop *loop, int code)
 {
     for (;;) {
@@ -582,7 +585,8 @@ bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms)
     for (;;) {
         turn(loop);
         int64_t left_us = end_us - oc_now_us();
-        if (oc_mailbox_wait(mailbox, 0) || left_us <= 0 || loop->broken || loop->reserved || is_stopping(loop)) {
+        if (oc_mailbox_wait(mailbox, 0) || left_us <= 0 || loop->broken || loop->reserved ||
+            is_stopping(loop)) {
             break;
         }
         wait_for_events(loop, (left_us + 999) / 1000);

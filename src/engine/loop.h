@@ -1,11 +1,11 @@
 /* One libcurl multi handle, and the thread that drives it.
  *
- * Four steps, over and over: take new work, drive libcurl, hand over what finished, wait. Other threads reach a loop
- * through its inbox only (oc_loop_submit, oc_loop_command).
+ * Four steps, over and over: take new work, drive libcurl, hand over what finished, wait. Other threads reach
+ * a loop through its inbox only (oc_loop_submit, oc_loop_command).
  *
- * Most loops have a native thread of their own. A loop without one serves a caller that blocks: the caller drives it
- * while it waits (oc_loop_drive), which spares two thread switches per request. One thread at a time sits in the
- * driver's seat.
+ * Most loops have a native thread of their own. A loop without one serves a caller that blocks: the caller
+ * drives it while it waits (oc_loop_drive), which spares two thread switches per request. One thread at a
+ * time sits in the driver's seat.
  */
 #ifndef OC_LOOP_H
 #define OC_LOOP_H
@@ -76,18 +76,20 @@ typedef struct oc_loop {
 /* NULL: no memory or descriptor to be had. */
 oc_loop *oc_loop_new(int index, int loops, int max_active);
 
-/* Gives the loop a thread, which takes the seat when it is free. Returns 0, or -1: there is no thread to be had. */
+/* Gives the loop a thread, which takes the seat when it is free. Returns 0, or -1: there is no thread to be
+ * had. */
 int oc_loop_start_thread(oc_loop *loop);
 
-/* Drives a loop that has no thread until something is in `mailbox`, at most `wait_ms`. Does nothing and returns false
- * when another thread has the seat: it will hand over. */
+/* Drives a loop that has no thread until something is in `mailbox`, at most `wait_ms`. Does nothing and
+ * returns false when another thread has the seat: it will hand over. */
 bool oc_loop_drive(oc_loop *loop, oc_mailbox *mailbox, int64_t wait_ms);
 
-/* Lets a loop that nobody drives obey its commands at once. With the interpreter's lock, or where nobody forks. */
+/* Lets a loop that nobody drives obey its commands at once. With the interpreter's lock, or where nobody
+ * forks. */
 void oc_loop_poke(oc_loop *loop);
 
-/* Fails everything pending, ends the thread or waits until nobody drives, and frees what the loop owns but the structure
- * itself: transfers still point to it. Idempotent. */
+/* Fails everything pending, ends the thread or waits until nobody drives, and frees what the loop owns but
+ * the structure itself: transfers still point to it. Idempotent. */
 void oc_loop_stop(oc_loop *loop);
 
 /* After stop, once no transfer of this loop is left. */

@@ -71,8 +71,8 @@ void oc_mailbox_signal(oc_mailbox *mailbox)
     oc_mutex_lock(&mailbox->lock);
     int fd = mailbox->closed ? -1 : mailbox->fd;
     if (fd >= 0) {
-        /* Under the lock, so that the consumer cannot close the descriptor meanwhile. A full socket or counter is as
-         * good as a write: the consumer is already due to wake. */
+        /* Under the lock, so that the consumer cannot close the descriptor meanwhile. A full socket or
+         * counter is as good as a write: the consumer is already due to wake. */
         uint64_t one = 1;
 #ifdef _WIN32
         send((SOCKET)fd, (const char *)&one, sizeof one, 0);
@@ -93,7 +93,8 @@ static oc_transfer *take_all(oc_mailbox *mailbox)
     mailbox->first = NULL;
     mailbox->last = NULL;
     for (oc_transfer *transfer = first; transfer != NULL; transfer = transfer->mail_next) {
-        /* It may be posted again while the consumer still walks the list: hence links of the consumer's own. */
+        /* It may be posted again while the consumer still walks the list: hence links of the consumer's own.
+         */
         transfer->mail_linked = false;
         transfer->taken_next = transfer->mail_next;
         transfer->taken_events = transfer->mail_events;

@@ -13,8 +13,9 @@
 
 enum { BATCH = 128 };
 
-/* libcurl forgets a connection's socket after every request and watches it again for the next. Two system calls a
- * request are saved by leaving such a socket registered until it is closed, or has something to say meanwhile. */
+/* libcurl forgets a connection's socket after every request and watches it again for the next. Two system
+ * calls a request are saved by leaving such a socket registered until it is closed, or has something to say
+ * meanwhile. */
 typedef struct watched {
     bool connection; /* oc_poller_closed will tell of its end */
     uint8_t registered;

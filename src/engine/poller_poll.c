@@ -41,7 +41,8 @@ static bool wake_open(oc_poller *poller)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     poller->wake_read = socket(AF_INET, SOCK_DGRAM, 0);
     poller->wake_write = poller->wake_read;
-    return poller->wake_read != NO_SOCKET && bind(poller->wake_read, (struct sockaddr *)&address, size) == 0 &&
+    return poller->wake_read != NO_SOCKET &&
+           bind(poller->wake_read, (struct sockaddr *)&address, size) == 0 &&
            getsockname(poller->wake_read, (struct sockaddr *)&address, &size) == 0 &&
            connect(poller->wake_read, (struct sockaddr *)&address, size) == 0 &&
            ioctlsocket(poller->wake_read, FIONBIO, &nonblocking) == 0;
@@ -168,7 +169,8 @@ int oc_poller_wait(oc_poller *poller, int timeout_ms, oc_ready *ready, int room)
             continue;
         }
         ready[found].fd = entry->fd;
-        ready[found].events = (entry->revents & POLLIN ? OC_POLL_IN : 0) | (entry->revents & POLLOUT ? OC_POLL_OUT : 0) |
+        ready[found].events = (entry->revents & POLLIN ? OC_POLL_IN : 0) |
+                              (entry->revents & POLLOUT ? OC_POLL_OUT : 0) |
                               (entry->revents & (POLLERR | POLLHUP | POLLNVAL) ? OC_POLL_ERR : 0);
         found++;
     }

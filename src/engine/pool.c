@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #endif
 
-/* Size classes: from 1 KiB four steps per doubling, so that a slab wastes at most a quarter of what was asked. Small
- * ones come from malloc, the others are pages of their own. */
+/* Size classes: from 1 KiB four steps per doubling, so that a slab wastes at most a quarter of what was
+ * asked. Small ones come from malloc, the others are pages of their own. */
 enum { SMALLEST = 1024, CLASSES_PER_DOUBLING = 4, CLASSES = 4 * 30 };
 enum { PAGE = 4096, PAGES_FROM = 128 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 #define HUGE_FROM ((size_t)4 * 1024 * 1024)

@@ -28,8 +28,8 @@ void oc_pool_trim(int64_t idle_before_us);
 /* Bytes kept idle, and slabs that are out. */
 void oc_pool_stats(size_t *idle_bytes, size_t *slabs_out);
 
-/* In a forked child: forget the parent's pool, whose lock another thread may have held. Slabs that the child inherited
- * are freed, not pooled, when they are put. */
+/* In a forked child: forget the parent's pool, whose lock another thread may have held. Slabs that the child
+ * inherited are freed, not pooled, when they are put. */
 void oc_pool_after_fork(void);
 
 #endif

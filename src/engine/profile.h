@@ -23,7 +23,7 @@ struct oc_profile;
 typedef struct oc_handle {
     oc_easy *easy;
     struct oc_profile *profile;
-    struct oc_handle *next_idle; /* last used first */
+    struct oc_handle *next_idle;     /* last used first */
     struct oc_handle *next, *before; /* all handles of the loop */
     char error[OC_CURL_ERROR_SIZE];
 } oc_handle;

@@ -27,9 +27,11 @@ static void mark_empty(char *line)
     }
 }
 
-/* One allocation: [slist nodes][header strings][url][method]. libcurl reads the list until the transfer is done. */
+/* One allocation: [slist nodes][header strings][url][method]. libcurl reads the list until the transfer is
+ * done. */
 static bool build_block(oc_transfer *transfer, const char *method, const char *url, size_t url_size,
-                        const char *headers, size_t headers_size, size_t fixed_lines, const char *const *fixed)
+                        const char *headers, size_t headers_size, size_t fixed_lines,
+                        const char *const *fixed)
 {
     size_t lines = count_lines(headers, headers_size);
     size_t nodes_size = (lines + fixed_lines) * sizeof(struct oc_curl_slist);
@@ -187,7 +189,8 @@ static int parse_status(const char *line, size_t size)
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* RFC 9110 8.6. -1: another header, or no number that makes sense; libcurl decides whether the answer stands. */
+/* RFC 9110 8.6. -1: another header, or no number that makes sense; libcurl decides whether the answer stands.
+ */
 static int64_t parse_content_length(const char *line, size_t size)
 {
     static const char name[] = "content-length:";
@@ -307,8 +310,8 @@ static bool spill_locked(oc_transfer *transfer, const char *data, size_t size)
     return true;
 }
 
-/* libcurl takes a piece back whole or not at all. So a piece that no longer fits is kept as spill, and the next one is
- * refused (paused) until the spill is gone. */
+/* libcurl takes a piece back whole or not at all. So a piece that no longer fits is kept as spill, and the
+ * next one is refused (paused) until the spill is gone. */
 static size_t deliver(oc_transfer *transfer, const char *data, size_t size)
 {
     size_t result = size;

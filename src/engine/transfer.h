@@ -1,13 +1,13 @@
 /* One HTTP exchange: the request, where its body goes, and what came back.
  *
- * Ownership: whoever created a transfer owns it until oc_engine_submit, then the engine owns it until it posts
- * OC_EVENT_DONE, then the creator owns it again and frees it. While the engine owns it, other threads only call the
- * oc_transfer_* functions marked "any thread".
+ * Ownership: whoever created a transfer owns it until oc_engine_submit, then the engine owns it until it
+ * posts OC_EVENT_DONE, then the creator owns it again and frees it. While the engine owns it, other threads
+ * only call the oc_transfer_* functions marked "any thread".
  *
  * Where the body goes (the sink) is decided at its first byte:
  *   - error answers (not 2xx) are collected, up to OC_ERROR_BODY_LIMIT;
- *   - with segments fed before submit, it fills them; if it is longer than hold_above, or of unknown length, so that
- *     they may not be enough, OC_EVENT_HELD is posted as well;
+ *   - with segments fed before submit, it fills them; if it is longer than hold_above, or of unknown length,
+ * so that they may not be enough, OC_EVENT_HELD is posted as well;
  *   - longer than hold_above, it is held: OC_EVENT_HELD is posted, reading pauses until segments are fed;
  *   - otherwise it is collected into one slab, and only OC_EVENT_DONE is posted.
  */
@@ -75,7 +75,8 @@ typedef struct oc_transfer {
     void *owner;        /* the creator's two, untouched here */
     void *pins;
 
-    /* The answer: written by the engine; readable by the creator after HELD (all but the last three) or DONE. */
+    /* The answer: written by the engine; readable by the creator after HELD (all but the last three) or DONE.
+     */
     int status;
     int http_version;
     int64_t content_length; /* -1: not told */
@@ -134,8 +135,8 @@ typedef struct oc_transfer {
     int taken_events;
 } oc_transfer;
 
-/* `headers`: lines joined by '\n', without a final one. Copies method, url and headers; `body` is borrowed until DONE.
- * NULL: no memory. */
+/* `headers`: lines joined by '\n', without a final one. Copies method, url and headers; `body` is borrowed
+ * until DONE. NULL: no memory. */
 oc_transfer *oc_transfer_new(oc_profile *profile, oc_mailbox *mailbox, const char *method, const char *url,
                              size_t url_size, const char *headers, size_t headers_size, const void *body,
                              size_t body_size);
@@ -146,8 +147,8 @@ void oc_transfer_free(oc_transfer *transfer);
 /* The slab with the collected body, now the caller's; NULL when the body is empty. After HELD or DONE. */
 oc_slab *oc_transfer_take_body(oc_transfer *transfer);
 
-/* Queues memory for the next bytes of the body (size > 0). `data` is borrowed until the segment was taken or DONE. Returns 0, or
- * -1 when OC_SEGMENTS are queued already. Any thread, but one at a time. */
+/* Queues memory for the next bytes of the body (size > 0). `data` is borrowed until the segment was taken or
+ * DONE. Returns 0, or -1 when OC_SEGMENTS are queued already. Any thread, but one at a time. */
 int oc_transfer_feed(oc_transfer *transfer, char *data, size_t size);
 
 /* Takes the oldest segment if it is closed: returns the bytes in it, or -1 when there is none yet. */
