@@ -13,7 +13,7 @@ from obstore_c._client.errors import wrong_answer
 from obstore_c._client.request import UNSIGNED_PAYLOAD
 from obstore_c._lib.sigv4 import payload_sha256
 from obstore_c._ops.retry import begin, is_good, may_repeat, recover, send
-from obstore_c.exceptions import BaseError, GenericError
+from obstore_c.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -132,6 +132,7 @@ class Upload:
     async def create(self, io: IO) -> None:
         """Begin."""
         request = self._client.create_upload(self._path, self._options)
+        await self._check_condition(io)
         _, response = await send(io, self._client, request)
         self._id = self._client.upload_id(response)
         if not self._id:
@@ -169,6 +170,7 @@ class Upload:
     async def complete(self, io: IO) -> PutResult:
         """Make the object out of the parts."""
         await self._wait(io, 0)
+        await self._check_condition(io)
         client = self._client
         await client.refresh(io)
         request = client.complete_upload(self._path, self._id, self._parts, self._options)
@@ -185,6 +187,30 @@ class Upload:
             )
         self._id = ""
         return result
+
+    async def _check_condition(self, io: IO) -> None:
+        """See for ourselves whether the condition of a conditional put is met.
+
+        The server decides in the end. But nobody wants to send gigabytes in vain, and there are servers that
+        know conditions only with a plain PUT: these leave a gap of one round trip, instead of none at all.
+        """
+        mode = self._options.mode
+        if mode is None:
+            return
+        found: Response | None = None
+        try:
+            _, found = await send(io, self._client, self._client.get(self._path, {"head": True}))
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError):
+            return  # who may write need not be allowed to read
+        where = f"{self._path!r} in {self._client.where} failed"
+        if mode == "create":
+            if found is not None:
+                raise AlreadyExistsError(f"put (mode create) {where}: there is an object already.")
+        elif found is None or found.header("ETag") != mode["e_tag"]:  # type: ignore[index]
+            seen = "there is no object" if found is None else f"the object's e_tag is {found.header('ETag')}"
+            raise PreconditionError(f"put (mode update) {where}: {seen}.")
 
     async def _after_failed_complete(
         self,

@@ -25,7 +25,7 @@ PARTS_FROM = 16 << 20
 async def put(io: IO, client: Client, path: str, payload: Buffer, options: PutOptions) -> PutResult:
     """Store an object. The hot path is a small one: a single request."""
     size = memoryview(payload).nbytes
-    if (size > PARTS_FROM or options.use_multipart) and in_parts(client, size, options):
+    if (size > PARTS_FROM or options.use_multipart) and in_parts(client, size, options, in_memory=True):
         from obstore_c._ops.multipart import put_in_parts
         from obstore_c._payload import BufferSource
 
@@ -54,17 +54,24 @@ async def put_source(io: IO, client: Client, path: str, source: Source, options:
         if len(first) == limit or options.use_multipart:
             return await put_in_parts(io, client, path, source, options, first)
         return await put(io, client, path, first, options)
-    if in_parts(client, source.size, options):
+    if in_parts(client, source.size, options, in_memory=False):
         from obstore_c._ops.multipart import put_in_parts
 
         return await put_in_parts(io, client, path, source, options)
     return await put(io, client, path, await source.read_all(io), options)
 
 
-def in_parts(client: Client, size: int, options: PutOptions) -> bool:
-    """Whether a body of `size` bytes goes up in parts."""
+def in_parts(client: Client, size: int, options: PutOptions, *, in_memory: bool) -> bool:
+    """Whether a body of `size` bytes goes up in parts.
+
+    Not every server that knows the condition of a conditional put knows it for an upload in parts: what is in
+    memory anyway is put on the safe side.
+    """
     if not client.parts_at_most:
         return False
     if options.use_multipart is not None:
         return options.use_multipart
-    return size > max(PARTS_FROM, options.chunk_size)
+    limit = PARTS_FROM
+    if in_memory and options.mode is not None:
+        limit = client.part_bytes_at_most
+    return size > max(limit, options.chunk_size)

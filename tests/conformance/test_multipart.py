@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 
-from obstore_c.exceptions import AlreadyExistsError
+from obstore_c.exceptions import AlreadyExistsError, PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -105,11 +105,20 @@ def test_result_is_what_head_says_and_what_obstore_gets(verbs: BlockingVerbs, s3
 
 
 @pytest.mark.needs("conditional_put")
-def test_create_only_once_in_parts(verbs: BlockingVerbs) -> None:
-    verbs.put("key", DATA, mode="create")
+@pytest.mark.parametrize("kind", ["bytes", "bytes in parts", "generator"])
+def test_conditions(verbs: BlockingVerbs, kind: str) -> None:
+    def put(data: bytes, mode: Any) -> Any:
+        payload = iter([data[:MIB], data[MIB:]]) if kind == "generator" else data
+        return verbs.put("key", payload, mode=mode, use_multipart=kind == "bytes in parts" or None)
+
+    first = put(DATA, "create")
     with pytest.raises(AlreadyExistsError):
-        verbs.put("key", DATA[::-1], mode="create")
+        put(DATA[::-1], "create")
     assert verbs.read("key") == DATA
+    put(DATA[::-1], first)
+    with pytest.raises(PreconditionError):
+        put(DATA, first)
+    assert verbs.read("key") == DATA[::-1]
 
 
 def test_iterator_that_raises(verbs: BlockingVerbs) -> None:

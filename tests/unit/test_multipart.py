@@ -18,8 +18,8 @@ from obstore_c._ops import multipart
 from obstore_c._ops import put as putting
 from obstore_c._payload import BufferSource, IterableSource
 from obstore_c.store import S3Store
-from servers.faults import Request
-from servers.uploads import Bucket
+from servers.faults import Reply, Request
+from servers.uploads import Bucket, Stored
 from unit.fake_io import Answer, FakeIO, Sent, run
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def put(
         (1, {"use_multipart": True}, 1),
         (300, {"use_multipart": True}, 1),
         (301, {"use_multipart": True}, 2),
-        (1001, {"mode": "create"}, 4),
+        (1001, {"mode": "create"}, 0),
+        (1001, {"mode": "create", "use_multipart": True}, 4),
     ],
     ids=repr,
 )
@@ -84,6 +85,38 @@ def test_buffers(monkeypatch: pytest.MonkeyPatch, size: int, options: Any, parts
     assert sum(step.startswith("part") for step in bucket.seen) == parts
     assert (bucket.seen == ["put"]) == (not parts)
     assert bucket.objects["/data/k"].data == DATA[:size]
+
+
+def test_iterator_with_a_condition_goes_up_in_parts() -> None:
+    bucket = Bucket()
+    put(IterableSource([DATA[:400]]), bucket, use_multipart=None, chunk_size=300, mode="create")
+    assert bucket.seen == ["head", "create", "part 1", "part 2", "head", "complete"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("create", exc.AlreadyExistsError), ({"e_tag": '"other"'}, exc.PreconditionError)]
+)
+@pytest.mark.parametrize("late", [False, True], ids=["before", "meanwhile"])
+def test_conditions_are_looked_after(mode: Any, kind: Any, late: bool) -> None:
+    """Also for servers that ignore them."""
+    bucket = Bucket()
+    bucket.objects["/data/k"] = bucket_object = Stored('"first"', b"first")
+    if late:
+        absent = Reply(404) if mode == "create" else Reply(200, headers={"etag": '"other"'})
+        bucket.fail("head", absent)
+    with pytest.raises(kind, match=r"there is an object already|the object's e_tag is"):
+        put(bucket=bucket, mode=mode)
+    assert bucket.objects["/data/k"] is bucket_object
+    assert ("create" in bucket.seen) == late
+    assert not bucket.uploads
+
+
+def test_condition_that_cannot_be_looked_after_is_up_to_the_server() -> None:
+    bucket = Bucket()
+    bucket.fail("head", Reply(403), Reply(403))
+    put(bucket=bucket, mode="create")
+    assert bucket.objects["/data/k"].data == DATA
+    assert bucket.requests["complete"].header("if-none-match") == "*"
 
 
 @pytest.mark.parametrize(
