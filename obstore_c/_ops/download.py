@@ -46,8 +46,9 @@ async def download(
         else:
             await io.call(file.open)
             while (piece := await body.read_piece(io)) is not None:
-                await io.call(file.write, piece)
-                del piece  # its memory takes one of the next
+                box = [piece]
+                del piece
+                await io.call(file.write_from, box)
             await io.call(file.finish)
     except GeneratorExit:
         file.discard()
@@ -105,6 +106,10 @@ class NewFile:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]
+
+    def write_from(self, box: list[Buffer]) -> None:
+        """Append what is in the box and take it out: whoever called may still have his arguments."""
+        self.write(box.pop())
 
     def finish(self) -> None:
         """Let the new file take the target's name."""

@@ -482,3 +482,25 @@ def test_taken_bytes_are_not_kept_alive_by_the_result(
     del body
     assert engine.stats()["slabs"] == before
     assert result.meta["size"] == 10_000
+
+
+def test_all_bytes_need_one_slab_of_their_size(
+    fault_server: FaultServer, make_store: MakeStore, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = parallel.Slab
+
+    def slab(size: int) -> Any:
+        sizes.append(size)
+        return real(size)
+
+    monkeypatch.setattr(parallel, "Slab", slab)
+    fault_server.script(Object(DATA))
+    slabs = engine.stats()["slabs"]
+    store = make_store()
+    body = call(call(store, "get", "k"), "bytes")
+    assert sizes == [len(DATA)]
+    assert engine.stats()["slabs"] == slabs + 1
+    del body
+    call(store, "get_into", "k", bytearray(len(DATA)))
+    assert sizes == [len(DATA)]
