@@ -140,6 +140,11 @@ class Silent:
             for connection in self._open:
                 connection.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def open(self) -> int:
+        with self._lock:
+            return len(self._open)
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:

@@ -208,7 +208,7 @@ async def test_timeouts_of_asyncio_end_a_transfer(silent: Silent) -> None:
             await waiting(silent)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(waiting(silent), 0.02)
-    assert await soon(lambda: silent.closed == silent.requests)
+    assert await soon(lambda: silent.open == 0)
     # Nothing of it is left in the task.
     await asyncio.sleep(0)
     current = asyncio.current_task()
