@@ -14,7 +14,7 @@ from obstore_c._checks import too_small
 from obstore_c._client.errors import Failure
 from obstore_c._client.headers import parse_content_range
 from obstore_c._lib.buffer import Bytes
-from obstore_c._lib.engine import Chunk, Slab
+from obstore_c._lib.engine import Chunk, Slab, capacity
 from obstore_c._ops.letgo import let_go
 from obstore_c._ops.retry import Attempts, begin, recover
 from obstore_c.exceptions import GenericError, PreconditionError
@@ -33,7 +33,7 @@ AHEAD = 2
 # Bodies that nobody reads at the moment and that keep their connection. Were there as many as the engine
 # allows transfers, no other one could start: a thousand gathered gets of large objects, or three hundred
 # streams read in turn, would never end.
-PARKED_AT_MOST = 64
+PARKED_AT_MOST = min(64, capacity() // 2)
 # What a reader gets at a time who leaves the choice to us.
 PIECE_SIZE = 8 << 20
 # A blocking reader of less than this does not get a thread that goes on receiving while it works.

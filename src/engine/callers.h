@@ -8,6 +8,9 @@
 /* NULL: there are enough, or no memory or descriptor is to be had. */
 oc_loop *oc_caller_loop_new(void);
 
+/* How many descriptors all of them together may need. */
+int oc_caller_descriptors(void);
+
 /* Stops the loop and frees it. Nobody drives it any more, and no transfer of it is left but orphans. */
 void oc_caller_loop_free(oc_loop *loop);
 

@@ -1,7 +1,7 @@
 # cython: auto_pickle=False, autotestdict=False
 """The native transfer engine, as Python sees it.
 
-`Transfer` is one HTTP exchange, request and response in one object. It is started through an `IO` object, which says who
+`Transfer` is an HTTP exchange, request and response in one object. It is started through an `IO` object, which says who
 waits for it: `BlockingIO` (the calling thread, without the GIL) or `LoopIO` (an asyncio event loop). `await transfer`
 works with both, because a transfer follows asyncio's future protocol and a blocking driver understands it as well.
 
@@ -121,6 +121,11 @@ def stats():
             "loops": _engine.loop_count if _engine != NULL else 0}
 
 
+def capacity():
+    """How many transfers, and so sockets, the engine has at a time: as many as the process may open, at most 2048."""
+    return max(8, min(oc_socket_limit() - SPARE_DESCRIPTORS - oc_caller_descriptors(), 2048))
+
+
 def option_number(str name):
     """The number of libcurl's option `name` (without CURLOPT_), or -1 if the engine does not know it."""
     return oc_curl_option_number(name.encode("ascii"))
@@ -137,13 +142,12 @@ cdef int _default_loops():
 
 cdef oc_engine* _running_engine() except NULL:
     global _engine
-    cdef int loops, room
+    cdef int loops
     if _engine != NULL and not _stopping and oc_engine_dead(_engine):
         shutdown()
     if _engine == NULL:
         loops = _default_loops()
-        room = max(8, oc_socket_limit() - SPARE_DESCRIPTORS)
-        _engine = oc_engine_new(loops, min(room, 2048))
+        _engine = oc_engine_new(loops, capacity())
         if _engine == NULL:
             raise OSError("the transfer engine cannot start: no thread, descriptor or memory to be had")
     return _engine
@@ -291,7 +295,7 @@ cdef void _release_pins(oc_transfer* transfer) noexcept:
 @cython.final
 @cython.freelist(64)
 cdef class Slab:
-    """A block of pooled memory: writable until its content is handed out as `Bytes`. The pool gets it back at its death.
+    """A block of pooled memory: writable until its content is handed out as `Bytes`. The pool gets it back in the end.
 
     Args:
         size: bytes, more than 0. The memory is not cleared.
@@ -377,7 +381,9 @@ cdef class CallerMemory:
     cdef bint pinned
 
     # Asking for no format, because not every item type has one (NumPy's dates).
-    def __cinit__(self, buffer):
+    def __init__(self, buffer):
+        if self.pinned:
+            raise RuntimeError("the memory does not change")
         PyObject_GetBuffer(buffer, &self.view, PyBUF_WRITABLE)
         self.pinned = True
 
@@ -386,6 +392,8 @@ cdef class CallerMemory:
             PyBuffer_Release(&self.view)
 
     def __getbuffer__(self, Py_buffer* view, int flags):
+        if not self.pinned:
+            raise BufferError("there is no memory")
         PyBuffer_FillInfo(view, self, self.view.buf, self.view.len, False, flags)
 
 
@@ -1099,6 +1107,21 @@ cdef class BlockingIO(IO):
             _wake_elsewhere(<Transfer>transfer)
         return 0
 
+    cdef void _wait_for_mail(self):
+        cdef oc_mailbox* mailbox = self.mailbox
+        with nogil:
+            oc_mailbox_wait(mailbox, SIGNAL_CHECK_MS)
+
+    async def first(self, list transfers not None):
+        """Wait until one of several transfers is over, and return it. All were started in the background."""
+        while True:
+            self._collect_here()
+            for transfer in transfers:
+                if _is_over(<Transfer?>transfer):
+                    return transfer
+            PyErr_CheckSignals()
+            self._wait_for_mail()
+
     async def sleep(self, double seconds):
         import time
 
@@ -1106,6 +1129,11 @@ cdef class BlockingIO(IO):
 
     async def call(self, function, *args):
         return function(*args)
+
+
+cdef bint _is_over(Transfer transfer) noexcept:
+    transfer._belongs_here()  # in a forked child it is over
+    return transfer._done
 
 
 # It waits in an event loop by now, though its news came here.
@@ -1244,6 +1272,25 @@ cdef class LoopIO(IO):
             while i < len(waiting):
                 (<Transfer>waiting[i])._schedule()
                 i += 1
+
+    async def first(self, list transfers not None):
+        """Wait until one of several transfers is over, and return it."""
+        for transfer in transfers:
+            if _is_over(<Transfer?>transfer):
+                return transfer
+        first = self.get_loop().create_future()
+
+        def over(transfer):
+            if not first.done():
+                first.set_result(transfer)
+
+        for transfer in transfers:
+            transfer.add_done_callback(over)
+        try:
+            return await first
+        finally:
+            for transfer in transfers:
+                transfer.remove_done_callback(over)
 
     async def sleep(self, double seconds):
         import asyncio

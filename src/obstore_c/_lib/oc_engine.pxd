@@ -102,6 +102,7 @@ cdef extern from "fork.h" nogil:
 cdef extern from "callers.h" nogil:
     oc_loop* oc_caller_loop_new()
     void oc_caller_loop_free(oc_loop* loop)
+    int oc_caller_descriptors()
     void oc_caller_loops_stop()
 
 
