@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 try:
-    from arro3.core import Array, DataType, Field, RecordBatch, Schema, Table
+    from arro3.core import RecordBatch, Table
 except ImportError as error:
     raise ImportError("return_arrow=True needs the package arro3-core: pip install arro3-core") from error
 
+from ._lib.columns import Columns
+
 if TYPE_CHECKING:
+    from ._backend import Pager
     from ._list import ObjectMeta
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TIMESTAMP = DataType.timestamp("us", tz="UTC")
-
-SCHEMA = Schema(
-    [
-        Field("path", DataType.utf8(), nullable=False),
-        Field("last_modified", _TIMESTAMP, nullable=False),
-        Field("size", DataType.uint64(), nullable=False),
-        Field("e_tag", DataType.utf8(), nullable=True),
-        Field("version", DataType.utf8(), nullable=True),
-    ]
-)
+    from ._ops.io import IO
 
 
-def record_batch(objects: list[ObjectMeta]) -> RecordBatch:
-    """Return the metadata of objects as one batch: a column for each key of `ObjectMeta`."""
-    # Not through timestamp(): a float has too few digits for microseconds.
-    microseconds = [(meta["last_modified"] - _EPOCH) // _MICROSECOND for meta in objects]
-    columns = [
-        Array([meta["path"] for meta in objects], DataType.utf8()),
-        Array(microseconds, DataType.int64()).cast(_TIMESTAMP),
-        Array([meta["size"] for meta in objects], DataType.uint64()),
-        Array([meta["e_tag"] for meta in objects], DataType.utf8()),
-        Array([meta["version"] for meta in objects], DataType.utf8()),
-    ]
-    return RecordBatch.from_arrays(columns, schema=SCHEMA)
+class FoundRows:
+    """Objects as rows of Arrow data. `after`: those up to this path are left out."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, after: str | None = None) -> None:
+        self._columns = Columns(after)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    async def read_page(self, io: IO, pager: Pager) -> bool:
+        next_into = getattr(pager, "next_into", None)
+        if next_into is not None:
+            # Straight from the answer into the columns.
+            more: bool = await next_into(io, self._columns)
+            return more
+        page = await pager.next_page(io)
+        if page is None:
+            return False
+        self._columns.extend(page)
+        return True
+
+    def take(self, count: int | None) -> RecordBatch:
+        if count is not None:
+            count = min(count, len(self._columns))
+        return RecordBatch.from_arrow(self._columns.take(count))
 
 
 def table(objects: list[ObjectMeta]) -> Table:
-    """Return the metadata of objects as a table of one batch."""
-    return Table.from_batches([record_batch(objects)], schema=SCHEMA)
+    """Return the metadata of objects as a table of one batch: a column for each key of `ObjectMeta`."""
+    columns = Columns()
+    columns.extend(objects)
+    return Table.from_batches([RecordBatch.from_arrow(columns.take())])

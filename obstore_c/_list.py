@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar, cast, overload
 
 from ._checks import backend_of, check_count, check_flag, check_prefix
 from ._ops.drive import run, run_async
@@ -59,21 +59,13 @@ class ListStream(Generic[ListChunkType]):
     Requests are sent as the chunks are taken; when it is done, it stays empty.
     """
 
-    __slots__ = ("_build", "_busy", "_chunk_size", "_found", "_offset", "_pager")
+    __slots__ = ("_busy", "_chunk_size", "_found", "_pager")
 
-    def __init__(
-        self,
-        pager: Pager,
-        chunk_size: int,
-        build: Callable[[builtins.list[ObjectMeta]], Any],
-        offset: str | None = None,
-    ) -> None:
+    def __init__(self, pager: Pager, chunk_size: int, found: Found) -> None:
         """Not for users."""
         self._pager: Pager | None = pager
-        self._offset = offset
         self._chunk_size = chunk_size
-        self._build = build
-        self._found: builtins.list[ObjectMeta] = []
+        self._found = found
         self._busy = False
 
     def __iter__(self) -> ListStream[ListChunkType]:
@@ -86,43 +78,95 @@ class ListStream(Generic[ListChunkType]):
 
     def __next__(self) -> ListChunkType:
         """Wait for the next chunk."""
-        chunk = run(self._take, self._chunk_size)
-        if not chunk:
+        if not self._has(self._chunk_size):
+            run(self._read, self._chunk_size)
+        if not len(self._found):
             raise StopIteration
-        return cast("ListChunkType", self._build(chunk))
+        return cast("ListChunkType", self._found.take(self._chunk_size))
 
     async def __anext__(self) -> ListChunkType:
         """Wait for the next chunk."""
-        chunk = await run_async(self._take, self._chunk_size)
-        if not chunk:
+        if not self._has(self._chunk_size):
+            await run_async(self._read, self._chunk_size)
+        if not len(self._found):
             raise StopAsyncIteration
-        return cast("ListChunkType", self._build(chunk))
+        return cast("ListChunkType", self._found.take(self._chunk_size))
 
     def collect(self) -> ListChunkType:
         """Wait for all that is left of the listing and return it as one chunk, whatever `chunk_size` says."""
-        return cast("ListChunkType", self._build(run(self._take, None)))
+        if not self._has(None):
+            run(self._read, None)
+        return cast("ListChunkType", self._found.take(None))
 
     async def collect_async(self) -> ListChunkType:
         """Call `collect` asynchronously."""
-        return cast("ListChunkType", self._build(await run_async(self._take, None)))
+        if not self._has(None):
+            await run_async(self._read, None)
+        return cast("ListChunkType", self._found.take(None))
 
-    async def _take(self, io: IO, count: int | None) -> builtins.list[ObjectMeta]:
-        """Operation: return the next `count` objects, fewer at the end; all of them if None."""
+    def _has(self, count: int | None) -> bool:
+        """Whether `count` objects, or the last ones, are here; None: all of them."""
         if self._busy:
             raise RuntimeError("this listing is being read already; one reader at a time")
+        return self._pager is None or (count is not None and len(self._found) >= count)
+
+    async def _read(self, io: IO, count: int | None) -> None:
+        """Operation: read as many pages as it takes."""
         self._busy = True
         try:
             while self._pager is not None and (count is None or len(self._found) < count):
-                page = await self._pager.next_page(io)
-                if page is None:
+                if not await self._found.read_page(io, self._pager):
                     self._pager = None
-                else:
-                    self._found += page if self._offset is None else _after(self._offset, page)
         finally:
             self._busy = False
-        taken = self._found[:count]
-        del self._found[:count]
-        return taken
+
+
+class Found(Protocol):
+    """The objects that a listing found and nobody took yet, in the form in which they will be taken."""
+
+    def __len__(self) -> int: ...
+
+    async def read_page(self, io: IO, pager: Pager) -> bool:
+        """Add the next page; False if there is none left."""
+        ...
+
+    def take(self, count: int | None) -> Any:
+        """Take the first `count` objects away, or as many as there are; all of them if None."""
+        ...
+
+
+class FoundDicts:
+    """Objects as dicts. `after`: those up to this path are left out."""
+
+    __slots__ = ("_after", "_objects", "_taken")
+
+    def __init__(self, after: str | None = None) -> None:
+        self._after = after
+        self._objects: builtins.list[ObjectMeta] = []
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._objects) - self._taken
+
+    async def read_page(self, io: IO, pager: Pager) -> bool:
+        page = await pager.next_page(io)
+        if page is None:
+            return False
+        if self._after is not None:
+            # There are servers that keep to it only if it is a key of theirs.
+            page = [meta for meta in page if meta["path"] > self._after]
+        del self._objects[: self._taken]
+        self._taken = 0
+        self._objects += page
+        return True
+
+    def take(self, count: int | None) -> builtins.list[ObjectMeta]:
+        start = self._taken
+        self._taken = len(self._objects) if count is None else min(start + count, len(self._objects))
+        chunk = self._objects[start : self._taken]
+        if self._taken == len(self._objects):
+            self._objects, self._taken = [], 0
+        return chunk
 
 
 @overload
@@ -193,10 +237,14 @@ def list(
     backend = _checked_backend(store, prefix)
     check_prefix(offset, "offset")
     check_count("chunk_size", chunk_size, at_least=1)
-    build: Callable[[builtins.list[ObjectMeta]], Any] = _as_it_is
+    found: Found
     if check_flag("return_arrow", return_arrow):
-        from ._arrow import record_batch as build
-    return ListStream(backend.list(prefix, offset or None), chunk_size, build, offset or None)
+        from ._arrow import FoundRows
+
+        found = FoundRows(offset or None)
+    else:
+        found = FoundDicts(offset or None)
+    return ListStream(backend.list(prefix, offset or None), chunk_size, found)
 
 
 @overload
@@ -264,11 +312,6 @@ async def _list_level(
 def _checked_backend(store: ObjectStoreMethods, prefix: str | None) -> Backend:
     check_prefix(prefix)
     return backend_of(store)
-
-
-def _after(offset: str, page: builtins.list[ObjectMeta]) -> builtins.list[ObjectMeta]:
-    """Keep what comes after `offset`; there are servers that do so only if it is a key of theirs."""
-    return [meta for meta in page if meta["path"] > offset]
 
 
 def _as_it_is(objects: builtins.list[ObjectMeta]) -> builtins.list[ObjectMeta]:

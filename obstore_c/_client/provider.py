@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from obstore_c._client.request import Request
     from obstore_c._client.retry_config import RetryPolicy
     from obstore_c._client.xml import ListPage
+    from obstore_c._lib.columns import Columns
     from obstore_c._ops.io import IO, Buffer, Response
     from obstore_c._ops.retry import Throttle
     from obstore_c._put import PutResult
@@ -105,7 +106,13 @@ class Client(Protocol):
 
     def list(self, prefix: str, delimiter: str, after: str | None, token: str | None) -> Request: ...
 
-    def listed(self, response: Response) -> ListPage: ...
+    def next_token(self, response: Response) -> str | None:
+        """What is probably the token of the next page, found quickly; None if it is not known yet."""
+        ...
+
+    def listed(self, response: Response, columns: Columns) -> ListPage:
+        """Add the objects of a page to `columns`: all or, with an exception, none."""
+        ...
 
     def copy(self, from_: str, to: str, overwrite: bool) -> Request: ...
 

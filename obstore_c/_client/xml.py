@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from obstore_c.exceptions import GenericError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from obstore_c._lib.columns import Columns
     from obstore_c._ops.io import Buffer
 
 
@@ -17,12 +18,11 @@ class XMLError(GenericError):
 
 
 class ListPage:
-    """One page of a listing: objects, common prefixes, and the token of the next page if there is one."""
+    """What a page of a listing has beside objects: common prefixes, and the token of the next page if any."""
 
-    __slots__ = ("objects", "prefixes", "token")
+    __slots__ = ("prefixes", "token")
 
-    def __init__(self, objects: list[dict[str, Any]], prefixes: list[str], token: str | None) -> None:
-        self.objects = objects
+    def __init__(self, prefixes: list[str], token: str | None) -> None:
         self.prefixes = prefixes
         self.token = token
 
@@ -93,12 +93,19 @@ def parse(body: Buffer) -> Element:
     return stack[0].children[0]
 
 
-def parse_list(body: Buffer, prefix: str) -> ListPage:
-    """A ListObjectsV2 answer. `prefix`, the store's own, comes off the front of every key."""
+def next_token(body: Buffer) -> str | None:
+    """What is probably the token in a ListObjectsV2 answer that has not been read yet."""
+    from obstore_c._lib import listxml
+
+    return listxml.next_token(body)
+
+
+def parse_list(body: Buffer, columns: Columns, prefix: str) -> ListPage:
+    """Add what a ListObjectsV2 answer names. `prefix`, the store's own, comes off the front of every key."""
     from obstore_c._lib import listxml
 
     try:
-        return ListPage(*listxml.parse_list(body, prefix))
+        return ListPage(*listxml.parse_list(body, columns, prefix))
     except ValueError as error:
         raise XMLError(f"the server sent a listing that makes no sense: {error}") from None
 

@@ -31,6 +31,7 @@ from obstore_c.exceptions import GenericError, NotSupportedError, Unauthenticate
 if TYPE_CHECKING:
     from obstore_c._backend import PutOptions
     from obstore_c._client.retry_config import RetryPolicy
+    from obstore_c._lib.columns import Columns
     from obstore_c._lib.engine import Profile
     from obstore_c._ops.io import IO, Buffer, Response
     from obstore_c._put import PutResult
@@ -371,9 +372,13 @@ class S3Client:
             query.append(("start-after", self._prefix + after))
         return Request("list", prefix, "GET", self._bucket_path, canonical_query(query), self._headers)
 
-    def listed(self, response: Response) -> xml.ListPage:
-        """A page of a listing."""
-        return xml.parse_list(response.body, self._prefix)
+    def next_token(self, response: Response) -> str | None:
+        """What is probably the token of the next page, found quickly; None if it is not known yet."""
+        return xml.next_token(response.body)
+
+    def listed(self, response: Response, columns: Columns) -> xml.ListPage:
+        """Add the objects of a page to `columns`: all or, with an exception, none."""
+        return xml.parse_list(response.body, columns, self._prefix)
 
     # --- errors -------------------------------------------------------------------------------------------
 

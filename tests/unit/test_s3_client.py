@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from obstore_c import exceptions as exc
 from obstore_c._backend import PutOptions
+from obstore_c._lib.columns import Columns
 from obstore_c.store import S3Store
 from unit.fake_io import Answer, FakeIO, Sent, answer, run
 
@@ -421,6 +422,47 @@ def test_list_asks_for_the_next_page_before_it_returns_this_one() -> None:
     assert [meta["path"] for meta in run(pager.next_page(io))] == ["c"]
     assert run(pager.next_page(io)) is None
     assert len(io.sent) == 3
+
+
+def test_list_whose_token_is_another_than_it_seemed() -> None:
+    seeming = page("a", token="t").body.replace(
+        b"<IsTruncated>", b"<!--<NextContinuationToken>x</NextContinuationToken>--><IsTruncated>"
+    )
+    io = FakeIO(answer(200, seeming), page("z"), page("b"))
+    pager = backend().list(None, None)
+    assert [meta["path"] for meta in run(pager.next_page(io))] == ["a"]
+    assert [query_of(sent).get("continuation-token") for sent in io.sent] == [None, "x", "t"]
+    assert io.sent[1].transfer.cancelled
+    assert [meta["path"] for meta in run(pager.next_page(io))] == ["b"]
+    assert run(pager.next_page(io)) is None
+
+
+def test_list_page_that_makes_no_sense_can_be_asked_for_again() -> None:
+    io = FakeIO(page("<", token="t"), page("z"), page("a", token="t"), page("b"))
+    pager = backend().list(None, None)
+    with pytest.raises(exc.GenericError, match="makes no sense"):
+        run(pager.next_page(io))
+    assert io.sent[1].transfer.cancelled
+    assert [meta["path"] for meta in run(pager.next_page(io))] == ["a"]
+    assert [meta["path"] for meta in run(pager.next_page(io))] == ["b"]
+
+
+def test_list_that_goes_in_a_circle_ends() -> None:
+    io = FakeIO(page("a", token="t"), page("b", token="t"), page("b", token="t"))
+    pager = backend().list(None, None)
+    run(pager.next_page(io))
+    with pytest.raises(exc.GenericError, match="again"):
+        run(pager.next_page(io))
+
+
+def test_list_into_columns() -> None:
+    io = FakeIO(page("p/a", token="t"), page("p/b", "p/c"))
+    pager = backend(prefix="p").list(None, "a")
+    columns = Columns("a")
+    assert run(pager.next_into(io, columns))
+    assert run(pager.next_into(io, columns))
+    assert not run(pager.next_into(io, columns))
+    assert [meta["path"] for meta in columns.take_dicts()] == ["b", "c"]
 
 
 def test_list_that_is_dropped_cancels_the_next_page() -> None:

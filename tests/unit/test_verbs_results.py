@@ -10,7 +10,7 @@ import pytest
 
 from obstore_c._get import GetResult
 from obstore_c._lib.buffer import Bytes
-from obstore_c._list import ListStream
+from obstore_c._list import FoundDicts, ListStream
 from obstore_c.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Pages:
 
 
 def _stream(pages: Pages, chunk_size: int = 4) -> ListStream[Any]:
-    return ListStream(pages, chunk_size, lambda objects: objects)
+    return ListStream(pages, chunk_size, FoundDicts())
 
 
 @pytest.mark.parametrize("sizes", [(), (0,), (0, 0, 3), (4,), (9,), (1, 1, 1, 1, 1), (4, 0, 4, 1)], ids=str)
@@ -165,6 +165,19 @@ def test_pages_are_cut_into_chunks(sizes: tuple[int, ...]) -> None:
     assert all(size == 4 for size in chunks[:-1])
     assert all(chunks)
     assert len(_stream(Pages(*sizes)).collect()) == sum(sizes)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 4, 7, 100])
+def test_rows_are_cut_into_chunks_as_dicts_are(chunk_size: int) -> None:
+    from obstore_c._arrow import FoundRows
+
+    sizes = 3, 0, 9, 1, 1, 14
+    dicts = [[meta["size"] for meta in chunk] for chunk in _stream(Pages(*sizes), chunk_size)]
+    stream = ListStream[Any](Pages(*sizes), chunk_size, FoundRows())
+    assert next(stream)["size"].to_pylist() == dicts[0]
+    assert stream.collect()["size"].to_pylist() == [size for chunk in dicts[1:] for size in chunk]
+    assert stream.collect().num_rows == 0
+    assert list(stream) == []
 
 
 def test_pages_are_asked_for_when_they_are_needed() -> None:

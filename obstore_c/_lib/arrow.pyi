@@ -1,0 +1,9 @@
+from typing import final
+
+__pyx_capi__: dict[str, object]
+
+@final
+class Batch:
+    def __len__(self) -> int: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
