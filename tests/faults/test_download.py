@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.support import check_script, eventually, script_environment, soon
-from faults.reading import FROM, PART, Object, content, shrink
+from faults.reading import FROM, PART, Object, content, first_byte, shrink
 from obstore_c import exceptions as exc
 from obstore_c._ops import download as operation
 from obstore_c.store import MemoryStore
@@ -403,7 +403,11 @@ store.download("k", sys.argv[2])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
 def test_process_that_is_ended(fault_server: FaultServer, old: Path, number: signal.Signals) -> None:
     served = Object(content(8 * PART))
-    served.flaws.append(lambda request, reply, count: replace(reply, delay=30.0 if count >= 3 else 0.0))
+    served.flaws.append(
+        lambda request, reply, _: replace(
+            reply, delay=30.0 if (first_byte(request) or 0) >= 3 * PART else 0.0
+        )
+    )
     fault_server.script(served)
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, fault_server.url, str(old)],

@@ -60,6 +60,8 @@ def _call(verb: str, *args: Any, **kwargs: Any) -> None:
 
 PATH_VERBS: dict[str, dict[str, Any]] = {
     "get": {},
+    "get_into": {"buffer": bytearray(1)},
+    "download": {"file": "file"},
     "head": {},
     "put": {"file": b""},
     "get_range": {"start": 0, "end": 1},
@@ -205,8 +207,17 @@ def test_get_ranges_refuses(keywords: dict[str, Any], error: type[Exception], me
     ids=lambda it: type(it).__name__,
 )
 def test_get_refuses_options(options: Any, error: type[Exception], message: str) -> None:
+    for verb, keywords in (("get_into", {"buffer": bytearray(1)}), ("download", {"file": "file"})):
+        with pytest.raises(error, match=message):
+            _call(verb, "a", options=options, **keywords)
     with pytest.raises(error, match=message):
         _call("get", "a", options=options)
+
+
+def test_verbs_that_want_bytes_refuse_head() -> None:
+    for verb, keywords in (("get_into", {"buffer": bytearray(1)}), ("download", {"file": "file"})):
+        with pytest.raises(ValueError, match="call head instead"):
+            _call(verb, "a", options={"head": True}, **keywords)
 
 
 @pytest.mark.parametrize(
