@@ -106,6 +106,9 @@ class IO(Protocol):
         background: bool = False,
     ) -> Transfer: ...
 
+    def first(self, transfers: list[Any], /) -> Awaitable[Transfer]:
+        """Wait until one of several transfers, all started in the background, is over."""
+
     def sleep(self, seconds: float, /) -> Awaitable[None]: ...
 
     def call(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]: ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from obstore_c._client.errors import wrong_answer
 from obstore_c._client.request import UNSIGNED_PAYLOAD
 from obstore_c._lib.sigv4 import payload_sha256
-from obstore_c._ops.retry import begin, is_good, may_repeat, recover, send
+from obstore_c._ops.retry import Attempts, begin, is_good, may_repeat, recover, send
 from obstore_c.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from obstore_c._client.provider import Client, Part
     from obstore_c._client.request import Request
     from obstore_c._ops.io import IO, Response, Transfer
-    from obstore_c._ops.retry import Attempts, Sent
+    from obstore_c._ops.retry import Sent
     from obstore_c._payload import Piece, Source
     from obstore_c._put import PutResult
 
@@ -110,8 +110,8 @@ class Upload:
         self._path = path
         self._options = options
         self._id = ""
-        self._parts: list[Part] = []
-        self._under_way: deque[_Part] = deque()
+        self._parts: dict[int, Part] = {}
+        self._under_way: list[_Part] = []
         self.count = 0
         """Parts that were sent."""
         self.sent = 0
@@ -162,10 +162,14 @@ class Upload:
         return await io.call(payload_sha256, body)
 
     async def _wait(self, io: IO, at_most: int) -> None:
-        """Until at most that many parts are under way."""
+        """Until at most that many parts are under way. Any of them may be the next to arrive."""
         while len(self._under_way) > at_most:
-            self._parts.append(await self._under_way[0].finish(io))
-            self._under_way.popleft()
+            over = await io.first([part.transfer_for(io) for part in self._under_way])
+            part = next(part for part in self._under_way if part.transfer is over)
+            arrived = await part.settle(io)
+            if arrived is not None:
+                self._parts[part.number] = arrived
+                self._under_way.remove(part)
 
     async def complete(self, io: IO) -> PutResult:
         """Make the object out of the parts."""
@@ -173,7 +177,7 @@ class Upload:
         await self._check_condition(io)
         client = self._client
         await client.refresh(io)
-        request = client.complete_upload(self._path, self._id, self._parts, self._options)
+        request = client.complete_upload(self._path, self._id, self._in_order(), self._options)
         transfer = begin(io, client, request)
         response = await transfer
         if not is_good(request, response, client):
@@ -234,12 +238,15 @@ class Upload:
         return None
 
     async def _completed_before(self, io: IO) -> Sent | None:
-        expected = self._client.composed_etag(self._parts)
+        expected = self._client.composed_etag(self._in_order())
         try:
             sent = await send(io, self._client, self._client.get(self._path, {"head": True}))
         except (BaseError, OSError):
             return None
         return sent if expected is not None and sent[1].header("ETag") == expected else None
+
+    def _in_order(self) -> list[Part]:
+        return [self._parts[number] for number in sorted(self._parts)]
 
     async def abort(self, io: IO, error: BaseException | None = None) -> None:
         """Drop what was sent. Idempotent; that it failed becomes a note of `error`, the reason."""
@@ -298,41 +305,50 @@ class Upload:
 class _Part:
     """A part under way."""
 
-    __slots__ = ("_client", "_digest", "_io", "_number", "_request", "transfer")
+    __slots__ = ("_attempts", "_client", "_digest", "_io", "_request", "number", "transfer")
 
     def __init__(self, io: IO, client: Client, request: Request, number: int, digest: str) -> None:
         self._io = io
         self._client = client
         self._request = request
-        self._number = number
         self._digest = digest
+        self._attempts: Attempts | None = None
+        self.number = number
         self.transfer = begin(io, client, request, background=True)
 
-    async def finish(self, io: IO) -> Part:
-        """Wait until the part is there."""
+    def transfer_for(self, io: IO) -> Transfer:
+        """The transfer, so that `io` can wait for it."""
         if io is not self._io:
             self.transfer.attach(io)
+            self._io = io
+        return self.transfer
+
+    async def settle(self, io: IO) -> Part | None:
+        """Look at a transfer that is over: the part is there, or (None) on its way once more."""
         client, request = self._client, self._request
+        response = await self.transfer
+        if is_good(request, response, client):
+            if self._attempts is not None:
+                self._attempts.succeeded()
+            e_tag = response.header("ETag")
+            if e_tag:
+                return e_tag, self._digest
+            raise wrong_answer(request, client.where, f"the server sent no ETag for part {self.number}")
         try:
-            response = await self.transfer
-            if not is_good(request, response, client):
-                _, response = await recover(
-                    io, client, request, self.transfer, response, salvage=_raise_if_gone
-                )
+            delay = self._next_delay(response)
         except Exception as error:
-            error.add_note(f"It was part {self._number} of an upload in parts.")
+            error.add_note(f"It was part {self.number} of an upload in parts.")
             raise
-        e_tag = response.header("ETag")
-        if not e_tag:
-            raise wrong_answer(request, client.where, f"the server sent no ETag for part {self._number}")
-        return e_tag, self._digest
+        await client.refresh(io)
+        self.transfer = begin(io, client, request, delay=delay, background=True)
+        return None
 
-
-async def _raise_if_gone(
-    io: IO, client: Client, request: Request, transfer: Transfer, response: Response, attempts: Attempts
-) -> Sent | None:
-    """An upload that somebody has aborted is not what a FileNotFoundError is about."""
-    failure = client.failure(request, response)
-    if client.upload_is_gone(failure):
-        raise GenericError(str(attempts.error(request, failure)))
-    return None
+    def _next_delay(self, response: Response) -> float:
+        client, request = self._client, self._request
+        failure = client.failure(request, response)
+        if self._attempts is None:
+            self._attempts = Attempts(client, response)
+        if client.upload_is_gone(failure):
+            # Somebody has aborted it. That is not what a FileNotFoundError is about.
+            raise GenericError(str(self._attempts.error(request, failure)))
+        return self._attempts.next_delay(request, failure)

@@ -332,6 +332,25 @@ def test_no_more_parts_than_allowed_are_under_way(
     assert fault_server.most_in_flight == (concurrency or 1)
 
 
+@pytest.mark.parametrize("first", ["slow", "refused"])
+def test_parts_do_not_wait_for_one_that_is_slow(
+    bucket: Bucket, make_store: MakeStore, call: Call, first: str
+) -> None:
+    late: list[bool] = []
+
+    def wait_for_others(request: Request) -> Reply | None:
+        deadline = time.monotonic() + 10
+        while "part 20" not in bucket.seen and time.monotonic() < deadline:
+            time.sleep(0.001)
+        late.append("part 20" in bucket.seen)
+        return None
+
+    bucket.fail("part 1", *([error(503, "SlowDown")] if first == "refused" else []), wait_for_others)
+    call(make_store(), "put", "k", pieces(), max_concurrency=2, chunk_size=20_000)
+    assert bucket.objects["/data/k"].data == DATA
+    assert late == [True]
+
+
 def test_every_attempt_is_signed_anew(
     bucket: Bucket, make_store: MakeStore, fault_server: FaultServer
 ) -> None:

@@ -216,6 +216,12 @@ class FakeIO:
             transfer.fed.append(memoryview(into))
         return transfer
 
+    async def first(self, transfers: list[FakeTransfer]) -> FakeTransfer:
+        """The last one: nobody may rely on their order."""
+        if self.pausing:
+            await _Pause()
+        return transfers[-1]
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
