@@ -55,6 +55,18 @@ _REGION = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
 _REGION_IN_HOST = re.compile(r"s3[.-]([a-z0-9-]+)\.amazonaws\.com")
 
 
+class Route:
+    """Where requests go and how they are signed: replaced whole, so that no thread sees half of a change."""
+
+    __slots__ = ("host", "origin", "scheme", "signer")
+
+    def __init__(self, scheme: str, host: str, signer: Signer | None) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.origin = f"{scheme}://{host}"
+        self.signer = signer
+
+
 class S3Client:
     """One bucket, perhaps below a prefix. Implements `obstore_c._client.provider.Client`."""
 
@@ -90,7 +102,8 @@ class S3Client:
         self._prefix = prefix
         self._source = source
         self._credential: Credential | None = None
-        self._signer: Signer | None = None
+        if source is not None and options.flag("s3_express"):
+            raise NotSupportedError("s3_express is not supported yet: it needs sessions to sign with")
         self._refreshing_in = 0
         self._region_found = False
         self._go_to(options.region)
@@ -119,19 +132,19 @@ class S3Client:
     def _go_to(self, region: str) -> None:
         scheme, host, _ = self._options.endpoint(region)
         self._region = region
-        self._scheme = scheme
-        self._host = host
-        self._origin = f"{scheme}://{host}"
-        self.where = f"bucket {self._options.bucket!r} at {self._origin}"
-        if self._credential is not None:
-            self._use(self._credential)
+        self._route = Route(scheme, host, self._new_signer())
+        self.where = f"bucket {self._options.bucket!r} at {self._route.origin}"
 
     def _use(self, credential: Credential) -> None:
         self._credential = credential
-        self._signer = Signer(
-            credential.access_key_id, credential.secret_access_key, credential.token, self._region
-        )
+        self._route = Route(self._route.scheme, self._route.host, self._new_signer())
         self.stale_at = credential.stale_at
+
+    def _new_signer(self) -> Signer | None:
+        found = self._credential
+        if found is None:
+            return None
+        return Signer(found.access_key_id, found.secret_access_key, found.token, self._region)
 
     async def refresh(self, io: IO) -> None:
         """Fetch a credential if there is none or it is stale; one caller fetches, the others wait for it."""
@@ -169,16 +182,17 @@ class S3Client:
     def sign(self, request: Request, delay: float = 0.0) -> tuple[bytes, bytes]:
         """URL and header lines of an attempt that starts in `delay` seconds."""
         query = request.query
-        url = f"{self._origin}{request.path}?{query}" if query else self._origin + request.path
+        route = self._route
+        url = f"{route.origin}{request.path}?{query}" if query else route.origin + request.path
         headers = self._without_outranked(request.headers) if self._defaults else request.headers
-        signer = self._signer
+        signer = route.signer
         if signer is None:
             return url.encode(), "\n".join([f"{name}: {value}" for name, value in headers]).encode(
                 "utf-8", "surrogateescape"
             )
         now = time.time() + delay if delay else None
         return url.encode(), signer.sign(
-            request.method, self._host, request.path, query, headers, request.payload_hash, now
+            request.method, route.host, request.path, query, headers, request.payload_hash, now
         )
 
     def _without_outranked(self, headers: Headers) -> Headers:
@@ -189,10 +203,11 @@ class S3Client:
 
     def presign(self, method: str, path: str, expires_in: int) -> str:
         """A URL that is its own permission."""
-        if self._signer is None:
+        route = self._route
+        if route.signer is None:
             raise UnauthenticatedError("a URL cannot be signed without credentials")
         query = [("x-amz-request-payer", "requester")] if self._options.flag("request_payer") else []
-        return self._signer.presign(method, self._scheme, self._host, self._path(path), query, [], expires_in)
+        return route.signer.presign(method, route.scheme, route.host, self._path(path), query, [], expires_in)
 
     def _key(self, path: str) -> str:
         """The key of a path. The empty path is the prefix itself, without the slash."""

@@ -244,3 +244,8 @@ def test_fork_while_fetching_does_not_block_the_child() -> None:
     store = S3Store("data", credential_provider=Provider())
     store._backend.client._refreshing_in = os.getpid() + 1
     assert key_ids(store, 1, blocking=True) == ["id1"]
+
+
+def test_express_buckets_are_refused_until_their_sessions_are_there() -> None:
+    with pytest.raises(exc.NotSupportedError, match="s3_express is not supported yet"):
+        S3Store("data--usw2-az1--x-s3", s3_express=True, access_key_id="AKID", secret_access_key="secret")
