@@ -9,7 +9,6 @@ cimport cython
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 
 from obstore_c._lib.block cimport Block, Strings, block_hold, block_release, oc_count_down
 
