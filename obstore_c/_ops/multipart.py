@@ -10,8 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from obstore_c._client.errors import wrong_answer
-from obstore_c._client.request import UNSIGNED_PAYLOAD
-from obstore_c._lib.sigv4 import payload_sha256
+from obstore_c._ops.parts import Parts, digests_of
 from obstore_c._ops.retry import Attempts, begin, is_good, may_repeat, recover, send
 from obstore_c.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 
@@ -26,67 +25,24 @@ if TYPE_CHECKING:
     from obstore_c._payload import Piece, Source
     from obstore_c._put import PutResult
 
-# Parts of what is in memory anyway: larger ones mean fewer requests, and cost nothing.
-_LARGE_PART = 16 << 20
-# Shorter bodies are hashed in the event loop (`_ops/put.py`).
-_HASH_ASIDE = 2 << 20
 # Seconds before each attempt to abort. Somebody waits for the exception, so there are not many.
 _ABORT_DELAYS = (0.0, 0.2, 1.0)
-# How fast parts grow when nobody knows how long the object will be: see `growing_part_size`.
-_STEADY_SHARE = 2
-_GROWTH = 900
 
 # Aborts whose caller was interrupted again: the engine goes on with them as long as somebody holds them.
 _left_alone: deque[Transfer] = deque(maxlen=64)
 
 
 async def put_in_parts(
-    io: IO, client: Client, path: str, source: Source, options: PutOptions, part: Piece | None = None
+    io: IO, client: Client, path: str, source: Source, options: PutOptions, first: Piece | None = None
 ) -> PutResult:
-    """Store an object in parts, of which `part`, the first one, may have been read already."""
-    from obstore_c._payload import BufferSource
-
+    """Store an object in parts, of which the first one may have been read already."""
     async with Upload(io, client, path, options) as upload:
-        in_memory = isinstance(source, BufferSource)
-        fixed = 0 if source.size is None else part_size(client, source.size, options, in_memory=in_memory)
-        size = fixed or growing_part_size(client, upload, options)
-        if part is None:
-            part = await source.read(io, size)
-        while True:
-            await upload.add(io, part)
-            if upload.sent == source.size or len(part) < size:
-                break
-            size = fixed or growing_part_size(client, upload, options)
-            part = await source.read(io, size)
-            if not len(part):
-                break
+        parts = Parts(client, source, options, first)
+        while group := await parts.next_group(io):
+            digests = await digests_of(io, client, group)
+            for body, digest in zip(group, digests, strict=True):
+                await upload.add(io, body, digest)
         return await upload.complete(io)
-
-
-def part_size(client: Client, total: int, options: PutOptions, *, in_memory: bool) -> int:
-    """Bytes of a part, for an object of `total` bytes: never less than `chunk_size`.
-
-    More where that would be too many parts. A part that is in memory anyway is as large as all connections
-    together can make use of, so that they finish at the same time: 96 MiB over 12 connections are 12 parts of
-    8 MiB.
-    """
-    size = max(options.chunk_size, -(-total // client.parts_at_most))
-    if in_memory:
-        rounds = -(-total // (_LARGE_PART * options.max_concurrency)) or 1
-        size = max(size, -(-total // (rounds * options.max_concurrency)))
-    return min(size, client.part_bytes_at_most)
-
-
-def growing_part_size(client: Client, upload: Upload, options: PutOptions) -> int:
-    """Bytes of the next part, for an object of unknown length.
-
-    Half of the parts that there may be have `chunk_size`: with 5 MiB that is 24 GiB. After that each has a
-    nine hundredth of what was sent so far, which is enough for 5 TiB within 10,000 parts.
-    """
-    size = options.chunk_size
-    if upload.count >= client.parts_at_most // _STEADY_SHARE:
-        size = max(size, upload.sent // _GROWTH)
-    return min(size, client.part_bytes_at_most)
 
 
 class Upload:
@@ -102,7 +58,7 @@ class Upload:
         options: how to store it, and how many parts may be under way.
     """
 
-    __slots__ = ("_client", "_id", "_io", "_options", "_parts", "_path", "_under_way", "count", "sent")
+    __slots__ = ("_client", "_count", "_id", "_io", "_options", "_parts", "_path", "_under_way")
 
     def __init__(self, io: IO, client: Client, path: str, options: PutOptions) -> None:
         self._io = io
@@ -112,10 +68,7 @@ class Upload:
         self._id = ""
         self._parts: dict[int, Part] = {}
         self._under_way: list[_Part] = []
-        self.count = 0
-        """Parts that were sent."""
-        self.sent = 0
-        """Bytes of them."""
+        self._count = 0
 
     async def __aenter__(self) -> Upload:
         await self.create(self._io)
@@ -138,28 +91,25 @@ class Upload:
         if not self._id:
             raise wrong_answer(request, self._client.where, "the server did not name the upload it created")
 
-    async def add(self, io: IO, body: Piece) -> None:
-        """Send the next part; wait first while as many as are allowed are under way."""
+    async def add(self, io: IO, body: Piece, digest: str) -> None:
+        """Send the next part; wait first while as many as are allowed are under way.
+
+        Args:
+            io: who waits.
+            body: its bytes, which nobody changes until the upload is over.
+            digest: their SHA-256 in hex, or `UNSIGNED_PAYLOAD`.
+        """
         limit = self._client.parts_at_most
-        if self.count == limit:
+        if self._count == limit:
             raise GenericError(
                 f"put {self._path!r} in {self._client.where} failed: it is longer than {limit} parts. "
                 "Give a larger chunk_size."
             )
-        digest = await self._digest(io, body)
         await self._wait(io, self._options.max_concurrency - 1)
         await self._client.refresh(io)
-        self.count += 1
-        self.sent += len(body)
-        request = self._client.upload_part(self._path, self._id, self.count, body, digest)
-        self._under_way.append(_Part(io, self._client, request, self.count, digest))
-
-    async def _digest(self, io: IO, body: Piece) -> str:
-        if not self._client.needs_digest:
-            return UNSIGNED_PAYLOAD
-        if len(body) < _HASH_ASIDE:
-            return payload_sha256(body)
-        return await io.call(payload_sha256, body)
+        self._count += 1
+        request = self._client.upload_part(self._path, self._id, self._count, body, digest)
+        self._under_way.append(_Part(io, self._client, request, self._count, digest))
 
     async def _wait(self, io: IO, at_most: int) -> None:
         """Until at most that many parts are under way. Any of them may be the next to arrive."""
