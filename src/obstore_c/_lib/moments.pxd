@@ -1,5 +1,5 @@
 # cython: cdivision=True
-# Points in time as microseconds since 1970, which is what Arrow stores. NO_MOMENT (INT64_MIN) stands for none.
+# Points in time as microseconds since 1970, which is what Arrow stores. INT64_MIN stands for none.
 #
 # Days are counted as in https://howardhinnant.github.io/date_algorithms.html: years start in March, so that the leap
 # day is the last of its year, and 400 years are 146,097 days.
@@ -59,20 +59,34 @@ cdef inline int number_at(const char* text, int start, int count) noexcept nogil
 
 
 cdef inline int64_t moment_of(const char* text, Py_ssize_t size) noexcept nogil:
-    """`2024-03-01T12:34:56Z` or `2024-03-01T12:34:56.789Z`, as S3 writes it; NO_MOMENT for all else."""
-    cdef int year, month, day, hour, minute, second, milli = 0
-    if size == 24:
-        milli = number_at(text, 20, 3)
-        if text[19] != c".":
-            return INT64_MIN
-    elif size != 20:
+    """`2024-03-01T12:34:56Z` or `2024-03-01T12:34:56.123456789Z`, with 1 to 9 digits; INT64_MIN for all else.
+
+    What is less than a microsecond is dropped.
+    """
+    cdef int year, month, day, hour, minute, second, micro
+    if not 20 <= size <= 30 or text[size - 1] != c"Z":
         return INT64_MIN
     if text[4] != c"-" or text[7] != c"-" or text[10] != c"T" or text[13] != c":" or text[16] != c":":
         return INT64_MIN
     year, month, day = number_at(text, 0, 4), number_at(text, 5, 2), number_at(text, 8, 2)
     hour, minute, second = number_at(text, 11, 2), number_at(text, 14, 2), number_at(text, 17, 2)
-    if text[size - 1] != c"Z" or year < 1 or not 1 <= month <= 12 or not 1 <= day <= days_in(year, month):
+    micro = fraction_of(text + 19, size - 20)
+    if year < 1 or not 1 <= month <= 12 or not 1 <= day <= days_in(year, month):
         return INT64_MIN
-    if not 0 <= hour <= 23 or not 0 <= minute <= 59 or not 0 <= second <= 59 or milli < 0:
+    if not 0 <= hour <= 23 or not 0 <= minute <= 59 or not 0 <= second <= 59 or micro < 0:
         return INT64_MIN
-    return ((days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * 1000 + milli) * 1000
+    return (days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * 1000000 + micro
+
+
+cdef inline int fraction_of(const char* text, Py_ssize_t size) noexcept nogil:
+    """Microseconds from `` or `.5` or `.123456789`; negative for all else."""
+    cdef int micro = 0, digits = <int>size - 1
+    if size == 0:
+        return 0
+    if text[0] != c"." or digits == 0 or number_at(text, 1, digits) < 0:
+        return -1
+    micro = number_at(text, 1, min(digits, 6))
+    while digits < 6:
+        micro *= 10
+        digits += 1
+    return micro
