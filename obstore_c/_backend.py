@@ -44,10 +44,11 @@ class Body(Protocol):
         """Return the next `size` bytes, fewer only at the end, None after it."""
         ...
 
-    async def read_piece(self, io: IO) -> Buffer | None:
-        """Return what comes next, some megabytes at a time, in the quickest way there is; None at the end.
+    async def read_piece(self, io: IO) -> tuple[int, Buffer] | None:
+        """Return a piece that was not read yet and where it starts, None after the last one.
 
-        Drop each piece before the next one is read: memory is used again.
+        Pieces have some megabytes and come in any order. Drop each before the next one is read: its memory is
+        used again.
         """
         ...
 
@@ -86,10 +87,10 @@ class CollectedBody:
         self._position = start + size
         return data[start : start + size].to_bytes()
 
-    async def read_piece(self, io: IO) -> Buffer | None:
+    async def read_piece(self, io: IO) -> tuple[int, Buffer] | None:
         data = self._require()
         start, self._position = self._position, len(data)
-        return data[start:] if start < len(data) else None
+        return (start, data[start:]) if start < len(data) else None
 
     async def read_into(self, io: IO, memory: memoryview) -> int:
         data = self._require()

@@ -39,7 +39,7 @@ PIECE_SIZE = 8 << 20
 # A blocking reader of less than this does not get a thread that goes on receiving while it works.
 _WORTH_A_THREAD = 32 << 20
 _SCRATCH = 1 << 20
-_BROKEN = 18  # CURLE_PARTIAL_FILE
+BROKEN = 18  # CURLE_PARTIAL_FILE
 
 _parked: set[int] = set()
 if hasattr(os, "register_at_fork"):
@@ -78,6 +78,7 @@ class Download:
     __slots__ = (
         "_attempts",
         "_collected",
+        "_given",
         "_io",
         "_more",
         "_over",
@@ -145,6 +146,7 @@ class Download:
         self._attempts = attempts
         self._over = False
         self._stale = False
+        self._given = 0  # by read_piece
 
     def park(self) -> None:
         """Wait for a reader. Where too many wait already, give the transfer up; the reader gets a new one."""
@@ -188,12 +190,16 @@ class Download:
         assert isinstance(piece.memory, Chunk)
         return piece.memory.to_bytes(piece.filled)
 
-    async def read_piece(self, io: IO) -> Buffer | None:
+    async def read_piece(self, io: IO) -> tuple[int, Buffer] | None:
         if self._transfer is not None and not 0 <= self.length < _WORTH_A_THREAD:
             self._transfer.keep_going()
         piece = await self._read(io, PIECE_SIZE, AHEAD, Slab)
         self.park()
-        return None if piece is None else piece.view[: piece.filled]
+        if piece is None:
+            return None
+        start = self._given
+        self._given += piece.filled
+        return start, piece.view[: piece.filled]
 
     async def read_into(self, io: IO, memory: memoryview, fed: int = 0) -> int:
         """Fill `memory` from its start; `fed` bytes of it were given to the transfer already."""
@@ -335,13 +341,13 @@ class Download:
     def _broken(self) -> Failure | None:
         """Why the body ended early; None if it did not."""
         if self._transfer is None:
-            return Failure(0, curl_code=_BROKEN, curl_message="the transfer was cancelled")
+            return Failure(0, curl_code=BROKEN, curl_message="the transfer was cancelled")
         failure = self.client.failure(self.request, self.response)
         if failure.curl_code:
             return failure
         if self._skip or 0 <= self.length != self._position:
             return Failure(
-                0, curl_code=_BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
+                0, curl_code=BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
             )
         return None
 
@@ -365,11 +371,11 @@ class Download:
 
     async def repair(self, io: IO, piece: Piece, response: Response) -> None:
         """Fill the rest of `piece`, which holds what had arrived when `response` turned out to be none."""
-        self._check_unchanged(response)
+        self.check_unchanged(response, self._position)
         failure = self.client.failure(self.request, response)
         if not failure.curl_code and 200 <= response.status < 300:
             failure = Failure(
-                0, curl_code=_BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
+                0, curl_code=BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
             )
         await self.complete(io, piece, failure)
 
@@ -390,7 +396,7 @@ class Download:
         attempts = self._attempts = self._attempts or Attempts(self.client)
         if self._position and self.etag is None:
             raise attempts.error(
-                self.request, failure or Failure(0, curl_code=_BROKEN, curl_message="interrupted")
+                self.request, failure or Failure(0, curl_code=BROKEN, curl_message="interrupted")
             )
         delay = attempts.next_delay(self.request, failure) if failure is not None else 0.0
         last = None if self.length < 0 else self.first + self.length - 1
@@ -399,7 +405,7 @@ class Download:
         transfer = begin(io, self.client, request, 0, delay)
         response = await transfer
         if response.curl_code or response.status not in (200, 206):
-            self._check_unchanged(response)
+            self.check_unchanged(response, self._position)
             transfer, response = await recover(io, self.client, request, transfer, response, 0, attempts)
         self._io = io
         self._transfer = transfer
@@ -411,19 +417,20 @@ class Download:
             self._stop()
             raise
 
-    def _check_unchanged(self, response: Response) -> None:
+    def check_unchanged(self, response: Response, position: int) -> None:
+        """Refuse the answer to a request for the bytes from `position` on if it is about another version."""
         if response.status == 412 or (
             self.etag is not None and response.header("ETag") not in (self.etag, None)
         ):
             raise PreconditionError(
                 f"{self.request.verb} {self.request.key!r} in {self.client.where} failed: the object was "
-                f"changed while it was being read, after {self._position} bytes of the version {self.etag}. "
+                f"changed while it was being read, after {position} bytes of the version {self.etag}. "
                 "Read it again."
             )
 
     def _offset_of(self, response: Response) -> int:
         """How many bytes the answer has before the ones that are missing."""
-        self._check_unchanged(response)
+        self.check_unchanged(response, self._position)
         wanted = self.first + self._position
         sent = parse_content_range(response.header("Content-Range"))
         if sent is None:

@@ -46,9 +46,10 @@ async def download(
         else:
             await io.call(file.open)
             while (piece := await body.read_piece(io)) is not None:
-                box = [piece]
-                del piece
-                await io.call(file.write_from, box)
+                start, data = piece
+                box = [data]
+                del piece, data
+                await io.call(file.write_from, box, start)
             await io.call(file.finish)
     except GeneratorExit:
         file.discard()
@@ -99,17 +100,18 @@ class NewFile:
             if permissions is not None and hasattr(os, "fchmod"):
                 os.fchmod(self._descriptor, permissions)
 
-    def write(self, data: Buffer) -> None:
-        """Append `data`."""
+    def write(self, data: Buffer, start: int) -> None:
+        """Write `data` to its place."""
         with self._lock:
             self._check()
+            os.lseek(self._descriptor, start, os.SEEK_SET)  # Windows has no pwrite
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
-    def write_from(self, box: list[Buffer]) -> None:
-        """Append what is in the box and take it out: whoever called may still have his arguments."""
-        self.write(box.pop())
+    def write_from(self, box: list[Buffer], start: int) -> None:
+        """Write what is in the box and take it out: whoever called may still have his arguments."""
+        self.write(box.pop(), start)
 
     def finish(self) -> None:
         """Let the new file take the target's name."""
@@ -124,7 +126,7 @@ class NewFile:
         """All of it at once."""
         self.open()
         for start in range(0, len(data), _WRITE_AT_ONCE):
-            self.write(data[start : start + _WRITE_AT_ONCE])
+            self.write(data[start : start + _WRITE_AT_ONCE], start)
         self.finish()
 
     def discard(self) -> None:

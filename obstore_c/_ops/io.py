@@ -107,7 +107,7 @@ class IO(Protocol):
     ) -> Transfer: ...
 
     def first(self, transfers: list[Any], /) -> Awaitable[Transfer]:
-        """Wait until one of several transfers, all started in the background, is over."""
+        """Wait until one of several transfers, all started in the background, is over or filled a buffer."""
 
     def sleep(self, seconds: float, /) -> Awaitable[None]: ...
 

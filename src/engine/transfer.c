@@ -419,6 +419,14 @@ int64_t oc_transfer_take_segment(oc_transfer *transfer)
     return used;
 }
 
+bool oc_transfer_has_segment(oc_transfer *transfer)
+{
+    oc_mutex_lock(&transfer->segment_lock);
+    bool has = transfer->taken != transfer->fed && transfer->segments[transfer->taken % OC_SEGMENTS].closed;
+    oc_mutex_unlock(&transfer->segment_lock);
+    return has;
+}
+
 int64_t oc_transfer_received(oc_transfer *transfer) { return transfer->received; }
 
 /* ---- Body: where it goes ---- */

@@ -154,6 +154,9 @@ int oc_transfer_feed(oc_transfer *transfer, char *data, size_t size);
 /* Takes the oldest segment if it is closed: returns the bytes in it, or -1 when there is none yet. */
 int64_t oc_transfer_take_segment(oc_transfer *transfer);
 
+/* Whether oc_transfer_take_segment would give a number. */
+bool oc_transfer_has_segment(oc_transfer *transfer);
+
 int64_t oc_transfer_received(oc_transfer *transfer);
 
 /* --- For the engine --- */

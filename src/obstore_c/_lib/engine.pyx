@@ -1113,7 +1113,10 @@ cdef class BlockingIO(IO):
             oc_mailbox_wait(mailbox, SIGNAL_CHECK_MS)
 
     async def first(self, list transfers not None):
-        """Wait until one of several transfers is over, and return it. All were started in the background."""
+        """Wait until one of several transfers is over or has filled a buffer, and return it.
+
+        All were started in the background.
+        """
         while True:
             self._collect_here()
             for transfer in transfers:
@@ -1132,8 +1135,9 @@ cdef class BlockingIO(IO):
 
 
 cdef bint _is_over(Transfer transfer) noexcept:
-    transfer._belongs_here()  # in a forked child it is over
-    return transfer._done
+    if not transfer._belongs_here() or transfer._done:  # in a forked child it is over
+        return True
+    return oc_transfer_has_segment(transfer.transfer)
 
 
 # It waits in an event loop by now, though its news came here.
@@ -1274,16 +1278,14 @@ cdef class LoopIO(IO):
                 i += 1
 
     async def first(self, list transfers not None):
-        """Wait until one of several transfers is over, and return it."""
+        """Wait until one of several transfers is over or has filled a buffer, and return it."""
         for transfer in transfers:
             if _is_over(<Transfer?>transfer):
                 return transfer
+        from functools import partial
+
         first = self.get_loop().create_future()
-
-        def over(transfer):
-            if not first.done():
-                first.set_result(transfer)
-
+        over = partial(_set_first, first)  # a function of our own would be a cycle that keeps the transfers
         for transfer in transfers:
             transfer.add_done_callback(over)
         try:
@@ -1301,6 +1303,11 @@ cdef class LoopIO(IO):
         import contextvars
 
         return await self.get_loop().run_in_executor(None, contextvars.copy_context().run, function, *args)
+
+
+def _set_first(future, transfer):
+    if not future.done():
+        future.set_result(transfer)
 
 
 def _drain(reference):

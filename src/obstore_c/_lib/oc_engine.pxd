@@ -81,6 +81,7 @@ cdef extern from "transfer.h" nogil:
     oc_slab* oc_transfer_take_body(oc_transfer* transfer)
     int oc_transfer_feed(oc_transfer* transfer, char* data, size_t size)
     int64_t oc_transfer_take_segment(oc_transfer* transfer)
+    bint oc_transfer_has_segment(oc_transfer* transfer)
 
 
 cdef extern from "loop.h" nogil:
