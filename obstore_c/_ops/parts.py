@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from obstore_c._client.request import UNSIGNED_PAYLOAD
 from obstore_c._lib.lanes import LANES, sha256_each
+from obstore_c._ops.digest import ASIDE
 from obstore_c._payload import BufferSource
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 # Parts of what is in memory anyway: larger ones mean fewer requests, and cost nothing.
 _LARGE_PART = 16 << 20
-# Less is hashed in the event loop, as in `_ops/put.py`.
-_HASH_ASIDE = 2 << 20
 # How fast parts grow when nobody knows how long the object will be: see `growing_part_size`.
 _STEADY_SHARE = 2
 _GROWTH = 900
@@ -72,7 +71,7 @@ async def digests_of(io: IO, client: Client, group: Sequence[Piece]) -> list[str
     """The SHA-256 of each part in hex, or `UNSIGNED_PAYLOAD` where nobody wants it."""
     if not client.needs_digest:
         return [UNSIGNED_PAYLOAD] * len(group)
-    if sum(map(len, group)) < _HASH_ASIDE:
+    if sum(map(len, group)) < ASIDE:
         return sha256_each(group)
     return await io.call(sha256_each, group)
 

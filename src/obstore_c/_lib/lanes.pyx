@@ -12,7 +12,8 @@ cdef extern from "sha256_lanes.h" nogil:
         OC_SHA256_LANES
         OC_SHA256_SIZE
     bint oc_sha256_lanes_supported()
-    void oc_sha256_lanes(const uint8_t* const* data, const size_t* sizes, int count, uint8_t (*digests)[OC_SHA256_SIZE])
+    void oc_sha256_lanes(
+        const uint8_t* const* data, const size_t* sizes, int count, uint8_t (*digests)[OC_SHA256_SIZE])
 
 cdef bint _supported = oc_sha256_lanes_supported()
 
@@ -23,7 +24,8 @@ def sha256_each(buffers):
     """Hash several buffers.
 
     Args:
-        buffers: A sequence of objects with contiguous buffers. Alike in length they are hashed fastest; `LANES` at a time.
+        buffers: A sequence of objects with contiguous buffers. Alike in length they are hashed fastest,
+            `LANES` at a time.
 
     Returns:
         For each 64 lower-case hexadecimal digits.
