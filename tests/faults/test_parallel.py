@@ -504,3 +504,31 @@ def test_all_bytes_need_one_slab_of_their_size(
     del body
     call(store, "get_into", "k", bytearray(len(DATA)))
     assert sizes == [len(DATA)]
+
+
+@pytest.mark.parametrize("fault", ["slow", "503"])
+def test_slow_or_failed_part_does_not_hold_up_the_others(
+    fault_server: FaultServer, read: Any, fault: str
+) -> None:
+    served = Object(content(20 * PART))
+    answered: list[int] = []
+
+    def flaw(request: Request, reply: Reply, number: int) -> Reply:
+        start = first_byte(request) or 0
+        answered.append(start // PART)
+        if start != 2 * PART or answered.count(2) > 1:
+            return reply
+        return (
+            replace(error(503, retry_after="0.3"), delay=0) if fault == "503" else replace(reply, delay=0.3)
+        )
+
+    served.flaws.append(flaw)
+    fault_server.script(served)
+    started = time.monotonic()
+    assert read() == served.data
+    assert time.monotonic() - started > 0.29
+    if fault == "503":
+        assert answered[-1] == 2
+    else:
+        times = {first_byte(each) or 0: each.time for each in fault_server.requests}
+        assert max(times.values()) - times[2 * PART] < 0.25  # the last one was asked for while it was awaited

@@ -213,7 +213,11 @@ class FakeIO:
             scripted = scripted(sent)
         transfer.response = FakeResponse(scripted, method, hold_above, into is not None)
         if into is not None:
-            transfer.fed.append(memoryview(into))
+            fed = memoryview(into)
+            transfer.fed.append(fed)
+            if 200 <= scripted.status < 300:  # it is written, whether somebody asks how much or not
+                data = transfer.response.data[: len(fed)]
+                fed[: len(data)] = data
         return transfer
 
     async def first(self, transfers: list[FakeTransfer]) -> FakeTransfer:
