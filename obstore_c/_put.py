@@ -81,7 +81,7 @@ def put(
             of `file` into memory first. See docs/uploads.md.
         chunk_size: the least size of such a part, in bytes. S3 wants 5 MiB at least.
         max_concurrency: how many parts may be on their way at once. What is no buffer takes `chunk_size`
-            bytes of memory for each of them, and for one more.
+            bytes of memory for each of them, and for two more.
 
     Returns:
         The new object's e_tag and version.

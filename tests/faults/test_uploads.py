@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import obstore.store
 import pytest
 
 from obstore_c import exceptions as exc
@@ -359,3 +360,60 @@ def test_every_attempt_is_signed_anew(
     attempts = [request for request in fault_server.requests if "partNumber=2&" in request.query]
     assert len({request.header("authorization") for request in attempts}) == 2
     assert len({request.header("x-amz-content-sha256") for request in attempts}) == 1
+
+
+# --- next to obstore --------------------------------------------------------------------------------------
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "keys": {},
+    "anonymous": {"skip_signature": True},
+    "token": {"session_token": "token+/="},
+    "requester pays": {"request_payer": True},
+    "prefix": {"prefix": "p q/r"},
+    "checksum": {"checksum_algorithm": "sha256"},
+    "kms": {"server_side_encryption": "aws:kms", "sse_kms_key_id": "k", "sse_bucket_key_enabled": True},
+    "default headers": {"client_options": {"allow_http": True, "default_headers": {"x-custom": "1"}}},
+}
+_NOT_COMPARED = {
+    "accept",
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "user-agent",
+    "x-amz-date",
+}
+
+
+def seen_by(bucket: Bucket, step: str) -> tuple[Any, ...]:
+    request = bucket.requests[step]
+    headers = {name.lower(): value for name, value in request.headers if name.lower() not in _NOT_COMPARED}
+    if step == "complete":
+        headers.pop("content-type", None)  # obstore says none
+    return request.method, request.path, request.query, sorted(headers.items()), request.body
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_requests_are_obstores(fault_server: FaultServer, make_store: MakeStore, config: str) -> None:
+    arguments = {
+        "endpoint": fault_server.url,
+        "access_key_id": "id",
+        "secret_access_key": "secret",
+        "region": "us-east-1",
+        "client_options": {"allow_http": True},
+    }
+    reference = obstore.store.S3Store("data", **(arguments | CONFIGS[config]))  # type: ignore[arg-type]
+    buckets = []
+    for store in (make_store(**CONFIGS[config]), reference):
+        bucket = Bucket()
+        bucket.echo_checksums = True
+        buckets.append(bucket)
+        fault_server._scripts.clear()
+        fault_server.script(bucket)
+        attributes: Any = {"Content-Type": "a/b", "own": "x  y"}
+        store.put("a b/k", DATA, attributes=attributes, tags={"a": "b&c=d"}, max_concurrency=99, **OPTIONS)
+    mine, theirs = buckets
+    assert sorted(mine.seen) == sorted(theirs.seen)
+    for step in set(mine.seen):
+        assert seen_by(mine, step) == seen_by(theirs, step)
+    assert mine.objects["/data/a%20b/k" if config != "prefix" else "/data/p%20q/r/a%20b/k"].data == DATA

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 SIZE = 200 * MIB
-PARTS = (12 + 1) * 5
-"""MiB of max_concurrency parts under way and one being read, with the defaults."""
+PARTS = (12 + 2) * 5
+"""MiB of max_concurrency parts under way and two being read, with the defaults."""
 OTHERS = 25
 """MiB for connections: libcurl's buffers, threads, what asyncio and OpenSSL bring along."""
 

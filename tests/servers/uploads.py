@@ -51,6 +51,8 @@ class Bucket:
         """The steps that were asked for: "create", "part 1", "complete", "abort", "put", "head"."""
         self.requests: dict[str, Request] = {}
         """The last request for each step."""
+        self.echo_checksums = False
+        """Answer a part with the checksum that came with it, as S3 does."""
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._lock = threading.Lock()
         self._created = 0
@@ -105,7 +107,11 @@ class Bucket:
         if upload is None:
             return error(404, "NoSuchUpload", "The specified upload does not exist.")
         upload.parts[int(_query(request, "partNumber"))] = request.body
-        return ok(etag=f'"{hashlib.md5(request.body).hexdigest()}"')
+        headers = {"etag": f'"{hashlib.md5(request.body).hexdigest()}"'}
+        checksum = request.header("x-amz-checksum-sha256")
+        if self.echo_checksums and checksum:
+            headers["x-amz-checksum-sha256"] = checksum
+        return Reply(headers=headers)
 
     def _complete(self, request: Request) -> Reply:
         upload = self.uploads.get(_query(request, "uploadId"))
