@@ -102,6 +102,7 @@ def test_a_file_that_would_block_is_not_at_its_end(parts: Any) -> None:
         MemoryStore().put("key", Reader(*parts))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes cannot be told not to block")
 def test_a_pipe_that_would_block_is_not_at_its_end() -> None:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
