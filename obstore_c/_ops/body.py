@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from obstore_c._checks import too_small
 from obstore_c._client.errors import Failure
@@ -16,6 +16,7 @@ from obstore_c._client.headers import parse_content_range
 from obstore_c._lib.buffer import Bytes
 from obstore_c._lib.engine import Chunk, Slab, capacity
 from obstore_c._ops.letgo import let_go
+from obstore_c._ops.piece import Piece
 from obstore_c._ops.retry import Attempts, begin, recover
 from obstore_c.exceptions import GenericError, PreconditionError
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from obstore_c._client.provider import Client
     from obstore_c._client.request import Request
     from obstore_c._ops.io import IO, Buffer, Response, Transfer
-
-Memory: TypeAlias = "Slab | Chunk | Buffer"
+    from obstore_c._ops.piece import Memory
 
 # Pieces that are being filled while the reader works on the one before: bounds what a slow reader costs.
 AHEAD = 2
@@ -44,28 +44,6 @@ BROKEN = 18  # CURLE_PARTIAL_FILE
 _parked: set[int] = set()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_parked.clear)  # their transfers are the parent's
-
-
-class Piece:
-    """Memory that the engine fills: a `Slab`, which becomes `Bytes`, or a `Chunk`, which becomes `bytes`."""
-
-    __slots__ = ("fed", "filled", "memory", "view")
-
-    def __init__(self, memory: Memory, start: memoryview | None = None) -> None:
-        self.memory = memory
-        self.view = memoryview(memory)
-        self.filled = 0
-        self.fed = False
-        if start is not None:
-            self.filled = min(len(self.view), len(start))
-            self.view[: self.filled] = start[: self.filled]
-
-    def renewed(self) -> Piece:
-        """Same bytes, other memory: a transfer that was dropped may write into this one for a moment."""
-        return Piece(
-            Chunk(len(self.view)) if isinstance(self.memory, Chunk) else Slab(len(self.view)),
-            self.view[: self.filled],
-        )
 
 
 class Download:
@@ -368,16 +346,6 @@ class Download:
         if transfer is not None:
             transfer.attach(io)
         return transfer
-
-    async def repair(self, io: IO, piece: Piece, response: Response) -> None:
-        """Fill the rest of `piece`, which holds what had arrived when `response` turned out to be none."""
-        self.check_unchanged(response, self._position)
-        failure = self.client.failure(self.request, response)
-        if not failure.curl_code and 200 <= response.status < 300:
-            failure = Failure(
-                0, curl_code=BROKEN, curl_message=f"{self._position} of {self.length} bytes arrived"
-            )
-        await self.complete(io, piece, failure)
 
     async def complete(self, io: IO, piece: Piece, failure: Failure) -> None:
         """Fill the rest of `piece`, which holds what had arrived before `failure`."""

@@ -14,9 +14,10 @@ from obstore_c._backend import fill
 from obstore_c._checks import too_small
 from obstore_c._client.headers import expected_range, parse_content_range
 from obstore_c._ops import parallel
-from obstore_c._ops.body import Download, Piece
+from obstore_c._ops.body import Download
 from obstore_c._ops.get import Span, get, result_of
 from obstore_c._ops.letgo import let_go
+from obstore_c._ops.piece import Piece
 from obstore_c._ops.retry import begin, recover
 from obstore_c._ops.salvage import salvage
 
@@ -102,7 +103,7 @@ class _Into:
             rest = Download(
                 io, client, request, None, response, first=first, length=end - first, arrived=arrived
             )
-            await rest.repair(io, piece, response)
+            await rest.complete(io, piece, client.failure(request, response))
             return end - first
         transfer, response = await recover(io, client, request, transfer, response, 0, None, salvage)
         result = result_of(io, client, self._path, request, transfer, response, self._options or {})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from obstore_c._client.errors import Failure
 from obstore_c._client.headers import parse_content_range
-from obstore_c._lib.engine import Slab
+from obstore_c._lib.engine import Slab, capacity
 from obstore_c._ops.body import BROKEN, PIECE_SIZE, Download
 from obstore_c._ops.letgo import let_go
 from obstore_c._ops.retry import Attempts, begin
@@ -33,7 +33,7 @@ PART_SIZE = PIECE_SIZE
 CONNECTIONS = 16
 # Parts of all objects in this process. Below the engine's cap for one host, so that a small request does not
 # queue behind thousands of parts; an object whose turn has not come makes do with one.
-CONNECTIONS_IN_ALL = 128
+CONNECTIONS_IN_ALL = min(128, capacity() // 2)
 
 _under_way: set[int] = set()
 if hasattr(os, "register_at_fork"):
@@ -132,7 +132,7 @@ class Window:
             if not self._parts:
                 return None
             part = self._parts[0]
-            if not part.goes_on and len(self._parts) > 1:
+            if len(self._parts) > 1 and not (part.goes_on and io.blocking):
                 over = await io.first([each.transfer for each in self._parts])
                 part = next(each for each in self._parts if each.transfer is over)
             if await part.settle(io):

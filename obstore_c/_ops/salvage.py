@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from obstore_c._client.headers import parse_content_range
 from obstore_c._lib.buffer import Bytes
 from obstore_c._lib.engine import Slab
-from obstore_c._ops.body import Download, Piece
+from obstore_c._ops.body import Download
+from obstore_c._ops.piece import Piece
 
 if TYPE_CHECKING:
     from obstore_c._client.provider import Client
