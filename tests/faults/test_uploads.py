@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
 import time
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import obstore.store
 import pytest
 
 from obstore_c import exceptions as exc
+from obstore_c._lib.engine import stats
 from servers.faults import Reply, closed, error, hang, ok, reset
 from servers.uploads import Bucket
 
@@ -417,3 +420,30 @@ def test_requests_are_obstores(fault_server: FaultServer, make_store: MakeStore,
     for step in set(mine.seen):
         assert seen_by(mine, step) == seen_by(theirs, step)
     assert mine.objects["/data/a%20b/k" if config != "prefix" else "/data/p%20q/r/a%20b/k"].data == DATA
+
+
+async def test_uploads_cancelled_anywhere_leave_nothing(
+    fault_server: FaultServer, bucket: Bucket, make_store: MakeStore
+) -> None:
+    random = Random(7)
+    slabs = stats()["slabs"]
+    store = make_store()
+
+    async def upload(number: int) -> None:
+        async def more() -> AsyncIterator[bytes]:
+            for piece in pieces():
+                yield piece
+                await asyncio.sleep(0)
+
+        payload = [DATA, pieces(), more(), bytearray(DATA)][number % 4]
+        async with asyncio.timeout(random.uniform(0, 0.25)):
+            await store.put_async(f"{number}", payload, max_concurrency=3, **OPTIONS)
+
+    for _ in range(5):
+        await asyncio.gather(*[upload(number) for number in range(24)], return_exceptions=True)
+    # One that was cancelled while the server was creating it has no parts, and nobody knows its name.
+    assert not [found for found in bucket.uploads.values() if found.parts]
+    bucket.uploads.clear()
+    assert all(found.data == DATA for found in bucket.objects.values())
+    # Threads may still be reading for operations that are gone.
+    await until(lambda: gc.collect() >= 0 and stats()["slabs"] <= slabs)
