@@ -34,15 +34,16 @@ help:
 test: $(VENV)/package $(VENV)/group-test servers
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-# The engine's Python tests with the compiled modules under AddressSanitizer and UBSan; libasan must be there before
-# Python is. Python itself leaks by design.
+# The tests of the compiled modules, built with AddressSanitizer and UBSan; libasan must be there before Python is.
+# Python itself leaks by design.
 test-sanitized:
 	$(MAKE) VENV=.venv-sanitized SETTINGS='--config-settings cmake.define.OC_SANITIZE=address,undefined' sanitized-run
 
 sanitized-run: $(VENV)/package $(VENV)/group-test
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(BIN)/python -m pytest tests/engine --deselect tests/engine/test_native.py $(ARGS)
+	$(BIN)/python -m pytest tests/engine --deselect tests/engine/test_native.py \
+		$(addprefix tests/unit/test_,$(addsuffix .py,bytes columns lanes listxml quote sigv4)) $(ARGS)
 
 demo: $(VENV)/package $(VENV)/group-demo
 	$(BIN)/python examples/demo.py $(ARGS)
