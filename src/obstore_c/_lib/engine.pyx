@@ -173,7 +173,7 @@ atexit.register(shutdown)
 
 
 def _after_fork():
-    global _engine, _stopping, _orphans, _generation, _loop_ios, _latest, _get_running_loop
+    global _engine, _stopping, _orphans, _generation, _callers, _loop_ios, _latest, _get_running_loop
     _engine = NULL
     _stopping = False
     _generation += 1
@@ -181,6 +181,7 @@ def _after_fork():
     oc_engine_after_fork()
     _orphans = oc_mailbox_new(-1)  # the parent's may be locked by a thread that does not exist here
     _idle_ios.clear()
+    _callers = 0
     _latest = NULL
     _loop_ios = _get_running_loop = None
 
@@ -1010,6 +1011,8 @@ cdef inline int _check_text(bytes text) except -1:
 
 
 cdef list _idle_ios = []
+cdef int _callers = 0  # blocking calls in progress
+cdef int _processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cython.final
@@ -1026,7 +1029,9 @@ cdef class BlockingIO(IO):
 
     @staticmethod
     def acquire():
+        global _callers
         cdef BlockingIO self
+        _callers += 1
         if _idle_ios:
             return _idle_ios.pop()
         self = BlockingIO.__new__(BlockingIO)
@@ -1045,8 +1050,10 @@ cdef class BlockingIO(IO):
 
         A transfer on hold in its own loop is no obstacle: it goes on when somebody waits for it.
         """
+        global _callers
         cdef Py_ssize_t on_hold = self.loop.load if self.loop != NULL else 0
         cdef size_t idle = 0, out = 0
+        _callers -= 1
         oc_pool_stats(&idle, &out)
         if idle > LEFT_TO_THREADS and _engine == NULL and not _stopping:
             try:
@@ -1058,7 +1065,10 @@ cdef class BlockingIO(IO):
         if self._unfinished == on_hold and self.generation == _generation and len(_idle_ios) < IDLE_IOS:
             _idle_ios.append(self)
 
+    # More callers than processors only get in each other's way: then the engine serves them all.
     cdef oc_loop* _own_loop(self) except? NULL:
+        if _callers > _processors:
+            return NULL
         if self.loop != NULL and self.loop.closed and self.loop.load == 0:
             oc_caller_loop_free(self.loop)
             self.loop = NULL
